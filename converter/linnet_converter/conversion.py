@@ -1,0 +1,80 @@
+"""The whole way from a float ONNX file and a folder of pictures to the bytes of a .lnt file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from linnet.errors import LinnetError
+
+from . import calibrate, lnt_file, planner, quantize
+from .graph import Graph
+from .plan import Plan
+from .qgraph import QGraph
+from .quantize import Preprocessing
+
+PRESETS = {
+    "torch": Preprocessing((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "keras": Preprocessing((127.5,), (127.5,)),
+    "none": Preprocessing((0.0,), (1.0,)),
+}
+"""Named input normalizations: x = (pixel - mean) / std with pixels 0..255."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Everything that a conversion made; `data` is the .lnt file."""
+
+    float_graph: Graph
+    graph: QGraph
+    plan: Plan
+    data: bytes
+
+
+def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocessing:
+    """The same with one value per channel. Raises LinnetError where the counts do not match."""
+
+    def spread(values: Sequence[float], what: str) -> tuple[float, ...]:
+        if len(values) not in (1, channels):
+            raise LinnetError(f"{what} has {len(values)} values, the network's input has {channels} channels")
+        return tuple(values) * (channels // len(values))
+
+    mean, std = spread(preprocessing.mean, "mean"), spread(preprocessing.std, "std")
+    if not all(np.isfinite([*mean, *std])) or min(std) <= 0:
+        raise LinnetError("mean and std must be finite, and std greater than zero: x = (pixel - mean) / std")
+    return Preprocessing(mean, std)
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """One label a line, UTF-8; empty lines at the end do not count."""
+    try:
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").rstrip().splitlines())
+    except OSError as error:
+        raise LinnetError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LinnetError(f"{path}: is not UTF-8 text") from error
+
+
+def convert(
+    float_graph: Graph,
+    pictures: Iterable[npt.NDArray[np.uint8]],
+    preprocessing: Preprocessing,
+    *,
+    method: calibrate.Method = calibrate.DEFAULT_METHOD,
+    labels: Sequence[str] = (),
+    push_rows: bool = False,
+) -> Conversion:
+    """Calibrate, quantize, plan and write.
+
+    pictures: uint8 (height, width, channels) of the network's size; gone through once, or twice for some methods.
+    Raises LinnetError naming the node or the setting that is wrong.
+    """
+    preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
+    ranges = calibrate.calibrate(float_graph, lambda: (preprocessing.apply(picture) for picture in pictures), method)
+    graph = quantize.quantize(float_graph, ranges, preprocessing, labels)
+    plan = planner.plan(graph, push_rows=push_rows)
+    return Conversion(float_graph, graph, plan, lnt_file.write(graph, [plan]))

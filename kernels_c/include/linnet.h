@@ -1,0 +1,149 @@
+/* Linnet: runs an int8 network from a .lnt file, in memory that the caller owns.
+ *
+ * No heap, no stdio, no globals. lnt_open() checks the whole file once; after it has returned LNT_OK nothing that
+ * follows can fault, whatever the file holds.
+ *
+ *     static _Alignas(16) uint8_t arena[LNT_ARENA_BYTES];
+ *     lnt_net net;
+ *     int err = lnt_open(&net, model, model_bytes, arena, sizeof arena);
+ *     if (err == LNT_OK) {
+ *         memcpy(lnt_input(&net), picture, lnt_input_bytes(&net));
+ *         err = lnt_run(&net);
+ *         const int32_t *logits = lnt_output(&net);
+ *     }
+ */
+#ifndef LINNET_H
+#define LINNET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define LNT_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define LNT_API __attribute__((visibility("default")))
+#else
+#define LNT_API
+#endif
+
+/* Moves whenever a function or a struct of this header changes. */
+#define LNT_ABI 1
+
+/* Model and arena must start on a multiple of this many bytes. */
+#define LNT_ALIGN 16
+
+enum {
+    LNT_OK = 0,
+    LNT_ERR_ARGUMENT = -1,    /* a null pointer where none is allowed */
+    LNT_ERR_ALIGN = -2,       /* model or arena not on a multiple of LNT_ALIGN */
+    LNT_ERR_TRUNCATED = -3,   /* fewer bytes than the file says it has, or too few for a header */
+    LNT_ERR_NOT_A_MODEL = -4, /* no LNT1 identifier */
+    LNT_ERR_VERSION = -5,     /* a format version that this library does not read */
+    LNT_ERR_CRC = -6,         /* the bytes are not those that the converter wrote */
+    LNT_ERR_FORMAT = -7,      /* an offset, vector or string leaves the file */
+    LNT_ERR_TENSOR = -8,      /* a tensor's shape, type or zero point is out of range */
+    LNT_ERR_OPERATOR = -9,    /* an operator's kind, geometry, parameters or shapes do not agree */
+    LNT_ERR_NO_PLAN = -10,    /* no plan for a kernel family of this library */
+    LNT_ERR_PLACEMENT = -11,  /* a tensor leaves the arena or overlaps where it must not */
+    LNT_ERR_STEP = -12,       /* a step computes from rows that are not there, or misses some */
+    LNT_ERR_ARENA = -13,      /* the arena is smaller than lnt_arena_bytes() */
+    LNT_ERR_ORDER = -14,      /* begin, push, finish, run called out of order */
+    LNT_ERR_ROWS = -15        /* more or fewer rows pushed than the picture has */
+};
+
+/* Optional hooks of one net. Both may be NULL.
+ *
+ * parallel_for: run task(arg, i) for every i in [0, count), in any order, on any thread, and return when all are done.
+ * workers: how many tasks a step is to be cut into, at most (1 or less: steps stay whole).
+ * trace: called after each step with the n rows [y, y + n) that operator op has just computed; row y + i starts at
+ * rows + i * row_bytes; where a ring wraps, the hook is called once for each unbroken run. layout 0 is NHWC. */
+typedef struct lnt_hooks {
+    void *context;
+    void (*parallel_for)(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count);
+    uint32_t workers;
+    void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, const void *rows, uint32_t row_bytes,
+                  uint32_t layout);
+} lnt_hooks;
+
+struct lnt_tensor;
+struct lnt_op;
+struct lnt_placement;
+struct lnt_step;
+struct lnt_kernel;
+
+#define LNT_OP_KINDS 8
+
+/* An open network. The fields are the library's; the memory is yours and must stay where it is. */
+typedef struct lnt_net {
+    const uint8_t *model;
+    const uint8_t *data;
+    const struct lnt_tensor *tensors;
+    const struct lnt_op *ops;
+    const struct lnt_placement *placements;
+    const struct lnt_step *steps;
+    uint8_t *arena;
+    const struct lnt_kernel *kernels[LNT_OP_KINDS];
+    lnt_hooks hooks;
+    uint32_t labels;
+    uint32_t label_count;
+    uint32_t step_count;
+    uint32_t next_step;
+    uint16_t tensor_count;
+    uint16_t op_count;
+    uint16_t output;
+    uint16_t rows_pushed;
+    uint8_t pixels;
+    uint8_t whole_input;
+    uint8_t state;
+} lnt_net;
+
+/* Bytes of arena that this file's plan needs, or a negative error. Reads only the file's header and plan. */
+LNT_API int64_t lnt_arena_bytes(const void *model, size_t model_bytes);
+
+/* Check the whole file and make net ready. model and arena must outlive net. Writes to the arena. */
+LNT_API int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
+
+/* Install hooks (copied), or none with NULL. */
+LNT_API void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks);
+
+/* Where the whole input goes before lnt_run(): height x width x channels, uint8 pixels (or int8 for a network whose
+ * input is no picture). Undefined after a run. NULL when the plan takes pushed rows only. */
+LNT_API void *lnt_input(const lnt_net *net);
+LNT_API size_t lnt_input_bytes(const lnt_net *net);
+
+/* Run on the input that lies in lnt_input(). */
+LNT_API int lnt_run(lnt_net *net);
+
+/* The same with rows given as they arrive; the picture is never whole. Each row is width x channels bytes, rows follow
+ * one another. lnt_finish() returns LNT_ERR_ROWS while rows are missing. */
+LNT_API int lnt_begin(lnt_net *net);
+LNT_API int lnt_push_rows(lnt_net *net, const void *rows, uint32_t n);
+LNT_API int lnt_finish(lnt_net *net);
+
+/* The answer, valid until the next run, NULL before the first: real = scale * (value - zero_point); see
+ * lnt_tensor_info(). */
+LNT_API const void *lnt_output(const lnt_net *net);
+
+/* Shape, type and quantization of the input (which = 0) or the output (which = 1):
+ * info = {height, width, channels, element bytes, zero_point}. */
+LNT_API int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale);
+
+/* Label of a class, or NULL. */
+LNT_API const char *lnt_label(const lnt_net *net, uint32_t index);
+
+/* One line for an error code, and its name. */
+LNT_API const char *lnt_error_text(int code);
+
+/* For callers that cannot see this header. */
+LNT_API int lnt_abi(void);
+LNT_API size_t lnt_net_bytes(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+# The library's sources, relative to this folder: read by the Makefile, by setup.py and by the firmware builds.
+LNT_SOURCES := \
+    src/check.c \
+    src/check_steps.c \
+    src/error.c \
+    src/format.c \
+    src/run.c \
+    src/ref/add.c \
+    src/ref/avg_pool.c \
+    src/ref/conv.c \
+    src/ref/depthwise.c \
+    src/ref/fully_connected.c \
+    src/ref/input.c \
+    src/ref/pointwise.c \
+    src/ref/ref.c \
+    src/ref/softmax.c

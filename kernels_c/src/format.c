@@ -1,0 +1,186 @@
+#include "format.h"
+
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Linnet reads its files in place and needs a little-endian machine"
+#endif
+
+static const uint8_t identifier[4] = {'L', 'N', 'T', '1'};
+enum { ROOT_AT = 0, IDENTIFIER_AT = 4, FIRST_TABLE = 8, REFERENCE = 4 };
+
+uint32_t lnt_load_u32(const uint8_t *bytes) {
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static uint32_t load_u16(const uint8_t *bytes) {
+    uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+/* True when [at, at + bytes) lies in the file and at is aligned; notes the damage otherwise. */
+static bool inside(lnt_file *file, uint64_t at, uint64_t bytes, uint32_t align) {
+    bool good = at % align == 0 && at <= file->size && bytes <= file->size - at;
+    file->damaged |= !good;
+    return good;
+}
+
+/* Follow the reference at this position: an unsigned distance forwards, at least to the next word. 0 when it is bad. */
+static uint32_t follow(lnt_file *file, uint32_t at) {
+    if (at == 0 || !inside(file, at, REFERENCE, REFERENCE)) {
+        return 0;
+    }
+    uint64_t target = (uint64_t)at + lnt_load_u32(file->bytes + at);
+    if (target == at || !inside(file, target, REFERENCE, REFERENCE)) {
+        file->damaged = true;
+        return 0;
+    }
+    return (uint32_t)target;
+}
+
+static lnt_table read_table(lnt_file *file, uint64_t at) {
+    const lnt_table absent = {0};
+    if (at < FIRST_TABLE) {
+        file->damaged = true;
+        return absent;
+    }
+    if (!inside(file, at, 4, 4)) {
+        return absent;
+    }
+    int64_t vtable = (int64_t)at - (int32_t)lnt_load_u32(file->bytes + at);
+    if (vtable < 0 || !inside(file, (uint64_t)vtable, 4, 2)) {
+        file->damaged = true;
+        return absent;
+    }
+    lnt_table table = {
+        .at = (uint32_t)at,
+        .bytes = load_u16(file->bytes + vtable + 2),
+        .vtable = (uint32_t)vtable,
+        .vtable_bytes = load_u16(file->bytes + vtable),
+    };
+    bool good = inside(file, table.vtable, table.vtable_bytes, 2) && inside(file, table.at, table.bytes, 4);
+    return good ? table : absent;
+}
+
+uint32_t lnt_file_field(lnt_file *file, const lnt_table *table, uint32_t field, uint32_t bytes, uint32_t align) {
+    uint32_t entry = 4 + 2 * field;
+    if (table->at == 0 || entry + 2 > table->vtable_bytes) {
+        return 0;
+    }
+    uint32_t offset = load_u16(file->bytes + table->vtable + entry);
+    if (offset == 0) {
+        return 0;
+    }
+    uint32_t at = table->at + offset;
+    if (offset < 4 || offset + bytes > table->bytes || at % align != 0) {
+        file->damaged = true;
+        return 0;
+    }
+    return at;
+}
+
+uint32_t lnt_file_u8(lnt_file *file, const lnt_table *table, uint32_t field) {
+    uint32_t at = lnt_file_field(file, table, field, 1, 1);
+    return at ? file->bytes[at] : 0;
+}
+
+uint32_t lnt_file_u32(lnt_file *file, const lnt_table *table, uint32_t field) {
+    uint32_t at = lnt_file_field(file, table, field, 4, 4);
+    return at ? lnt_load_u32(file->bytes + at) : 0;
+}
+
+lnt_table lnt_file_table(lnt_file *file, uint32_t reference_at) {
+    uint32_t at = follow(file, reference_at);
+    return at ? read_table(file, at) : (lnt_table){0};
+}
+
+lnt_vector lnt_file_vector(lnt_file *file, uint32_t reference_at, uint32_t element_bytes, uint32_t align) {
+    const lnt_vector absent = {0};
+    uint32_t at = follow(file, reference_at);
+    if (at == 0) {
+        return absent;
+    }
+    lnt_vector vector = {.at = at + 4, .count = lnt_load_u32(file->bytes + at)};
+    if (vector.count == 0) {
+        return absent;
+    }
+    return inside(file, vector.at, (uint64_t)vector.count * element_bytes, align) ? vector : absent;
+}
+
+lnt_vector lnt_file_vector_field(lnt_file *file, const lnt_table *table, uint32_t field, uint32_t element_bytes,
+                                 uint32_t align) {
+    return lnt_file_vector(file, lnt_file_field(file, table, field, REFERENCE, REFERENCE), element_bytes, align);
+}
+
+/* C callers are handed strings in place, so that the zero behind them must be there. */
+void lnt_file_check_string(lnt_file *file, uint32_t reference_at) {
+    uint32_t at = follow(file, reference_at);
+    if (at == 0) {
+        return;
+    }
+    uint64_t end = (uint64_t)at + 4 + lnt_load_u32(file->bytes + at);
+    if (inside(file, end, 1, 1) && file->bytes[end] != 0) {
+        file->damaged = true;
+    }
+}
+
+static uint32_t crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    for (uint32_t i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        crc = table[crc & 15] ^ (crc >> 4);
+        crc = table[crc & 15] ^ (crc >> 4);
+    }
+    return crc;
+}
+
+uint32_t lnt_file_crc(const lnt_file *file, uint32_t crc_at) {
+    static const uint8_t zeros[4] = {0};
+    uint32_t crc = crc_update(0xFFFFFFFF, file->bytes, crc_at);
+    crc = crc_update(crc, zeros, 4);
+    return ~crc_update(crc, file->bytes + crc_at + 4, file->size - crc_at - 4);
+}
+
+lnt_table lnt_file_root(lnt_file *file) { return read_table(file, lnt_load_u32(file->bytes + ROOT_AT)); }
+
+/* Root table, and the header's position. */
+static uint32_t find_header(lnt_file *file, lnt_table *root) {
+    *root = lnt_file_root(file);
+    return lnt_file_field(file, root, LNT_MODEL_HEADER, sizeof(lnt_header), 4);
+}
+
+int lnt_file_open(lnt_file *file, lnt_table *root, const void *model, size_t model_bytes) {
+    if (model == NULL) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if ((uintptr_t)model % LNT_ALIGN != 0) {
+        return LNT_ERR_ALIGN;
+    }
+    if (model_bytes < FIRST_TABLE) {
+        return LNT_ERR_TRUNCATED;
+    }
+    *file = (lnt_file){.bytes = model, .size = model_bytes < INT32_MAX ? (uint32_t)model_bytes : INT32_MAX};
+    if (memcmp(file->bytes + IDENTIFIER_AT, identifier, sizeof identifier) != 0) {
+        return LNT_ERR_NOT_A_MODEL;
+    }
+    uint32_t header_at = find_header(file, root);
+    if (header_at == 0) {
+        return LNT_ERR_TRUNCATED;
+    }
+    lnt_header header;
+    memcpy(&header, file->bytes + header_at, sizeof header);
+    if (header.version != LNT_VERSION_CURRENT) {
+        return LNT_ERR_VERSION;
+    }
+    if (header.file_bytes > file->size || header.file_bytes < FIRST_TABLE) {
+        return LNT_ERR_TRUNCATED;
+    }
+    file->size = header.file_bytes;
+    return find_header(file, root) == header_at ? LNT_OK : LNT_ERR_FORMAT;
+}

@@ -1,0 +1,113 @@
+/* What the parts of the library know of each other. Not installed. */
+#ifndef LNT_INTERNAL_H
+#define LNT_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "format_gen.h"
+#include "linnet.h"
+
+/* In lnt_op: the operator has no such tensor. */
+#define LNT_NONE 0xFFFFu
+
+/* Words in the table of a softmax. */
+#define LNT_SOFTMAX_TABLE 65u
+
+/* The checker keeps this many bytes per tensor in the arena while a file is opened, so a plan's arena holds at least
+ * this many times its tensors. */
+#define LNT_CHECK_BYTES 8u
+
+/* Rows of one tensor: row y starts at base + (y % ring) * row_bytes. */
+typedef struct lnt_rows {
+    uint8_t *base;
+    uint32_t row_bytes;
+    uint32_t ring;
+} lnt_rows;
+
+static inline uint8_t *lnt_row(const lnt_rows *rows, uint32_t y) {
+    return rows->base + (size_t)(y % rows->ring) * rows->row_bytes;
+}
+
+/* The row after this one, without lnt_row's division. */
+static inline uint8_t *lnt_next_row(const lnt_rows *rows, uint8_t *row) {
+    row += rows->row_bytes;
+    return row == rows->base + (size_t)rows->ring * rows->row_bytes ? rows->base : row;
+}
+
+/* Everything about one operator that a kernel needs; the same for all its steps. */
+typedef struct lnt_params {
+    const lnt_op *op;
+    const lnt_tensor *in;  /* NULL for the kind input */
+    const lnt_tensor *in2; /* residual or second addend, or NULL */
+    const lnt_tensor *out;
+    const uint8_t *data; /* op->weights and its like are offsets from here */
+} lnt_params;
+
+/* The operator's rows under the plan. base and state are NULL where the operator has no such tensor. */
+typedef struct lnt_operands {
+    lnt_rows in;
+    lnt_rows in2;
+    lnt_rows out;
+    uint8_t *state;
+    uint8_t *scratch;
+} lnt_operands;
+
+/* Rows [y, y + n) and output channels [c, c + cn) to compute. avg_pool and input count input rows. */
+typedef struct lnt_range {
+    uint32_t y;
+    uint32_t n;
+    uint32_t c;
+    uint32_t cn;
+} lnt_range;
+
+/* How a step of a kernel may be cut for threads. A kernel that uses scratch is never cut: there is one scratch per
+ * step. */
+enum { LNT_SPLIT_NONE = 0, LNT_SPLIT_ROWS = 1, LNT_SPLIT_CHANNELS = 2 };
+
+/* One kernel: each source file exports one of these. */
+typedef struct lnt_kernel {
+    const char *name;
+    void (*run)(const lnt_params *params, const lnt_operands *operands, lnt_range range);
+    uint32_t (*scratch_bytes)(const lnt_params *params, uint32_t n); /* NULL: none */
+    uint8_t split;
+} lnt_kernel;
+
+/* Fill a net's table with one family's kernels. */
+void lnt_ref_kernels(const lnt_kernel *table[LNT_OP_KINDS]);
+
+/* Check a whole file and fill net's fields from it; net->kernels is set before. */
+int lnt_check(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
+
+/* Second half of lnt_check(): follow the program over an arena of plan_bytes, without computing anything. */
+int lnt_check_steps(lnt_net *net, uint32_t plan_bytes);
+
+static inline uint32_t lnt_element_bytes(const lnt_tensor *tensor) { return tensor->dtype == LNT_DTYPE_INT32 ? 4 : 1; }
+
+/* Bytes of a row that hold values. lnt_check() has made sure that they fit 32 bits. */
+static inline uint32_t lnt_used_bytes(const lnt_tensor *tensor) {
+    return (uint32_t)tensor->width * tensor->channels * lnt_element_bytes(tensor);
+}
+
+/* All rows are held, one behind the other without gaps. */
+static inline bool lnt_is_whole(const lnt_net *net, uint32_t tensor) {
+    const lnt_tensor *t = &net->tensors[tensor];
+    const lnt_placement *p = &net->placements[tensor];
+    return p->rows == t->height && (t->height == 1 || p->row_bytes == lnt_used_bytes(t));
+}
+
+/* How many rows an operator's steps count up to. */
+static inline uint32_t lnt_step_rows(const lnt_net *net, const lnt_op *op) {
+    return net->tensors[op->kind == LNT_OP_KIND_AVG_POOL ? op->input : op->output].height;
+}
+
+static inline lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op) {
+    return (lnt_params){
+        .op = op,
+        .in = op->kind == LNT_OP_KIND_INPUT ? NULL : &net->tensors[op->input],
+        .in2 = op->input2 == LNT_NONE ? NULL : &net->tensors[op->input2],
+        .out = &net->tensors[op->output],
+        .data = net->data,
+    };
+}
+
+#endif

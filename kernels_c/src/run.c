@@ -1,0 +1,252 @@
+/* The program loop and the public functions around it. */
+#include <string.h>
+
+#include "internal.h"
+
+enum { STATE_CLOSED = 0, STATE_OPEN, STATE_PUSHING, STATE_DONE };
+
+/* Channels go to threads in groups of this many. */
+enum { CHANNEL_GROUP = 8 };
+
+int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes) {
+    if (net == NULL || model == NULL || arena == NULL) {
+        return LNT_ERR_ARGUMENT;
+    }
+    *net = (lnt_net){0};
+    lnt_ref_kernels(net->kernels);
+    int err = lnt_check(net, model, model_bytes, arena, arena_bytes);
+    if (err == LNT_OK) {
+        net->state = STATE_OPEN;
+    }
+    return err;
+}
+
+void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks) { net->hooks = hooks ? *hooks : (lnt_hooks){0}; }
+
+static lnt_rows rows_of(const lnt_net *net, uint32_t tensor) {
+    const lnt_placement *p = &net->placements[tensor];
+    return (lnt_rows){net->arena + p->offset, p->row_bytes, p->rows};
+}
+
+static lnt_operands op_operands(const lnt_net *net, const lnt_op *op, const lnt_step *step) {
+    lnt_operands operands = {.out = rows_of(net, op->output), .scratch = net->arena + step->scratch};
+    if (op->kind != LNT_OP_KIND_INPUT) {
+        operands.in = rows_of(net, op->input);
+    }
+    if (op->input2 != LNT_NONE) {
+        operands.in2 = rows_of(net, op->input2);
+    }
+    if (op->state != LNT_NONE) {
+        operands.state = net->arena + net->placements[op->state].offset;
+    }
+    return operands;
+}
+
+/* One step, cut into tasks. */
+typedef struct job {
+    const lnt_kernel *kernel;
+    const lnt_params *params;
+    const lnt_operands *operands;
+    lnt_range whole;
+    uint32_t tasks;
+    bool by_rows;
+} job;
+
+static uint32_t cut(uint32_t total, uint32_t i, uint32_t tasks) { return (uint32_t)((uint64_t)total * i / tasks); }
+
+static uint32_t channel_groups(const job *j) { return (j->whole.cn + CHANNEL_GROUP - 1) / CHANNEL_GROUP; }
+
+static void run_task(void *arg, uint32_t i) {
+    const job *j = arg;
+    lnt_range part = j->whole;
+    if (j->by_rows) {
+        part.y = j->whole.y + cut(j->whole.n, i, j->tasks);
+        part.n = j->whole.y + cut(j->whole.n, i + 1, j->tasks) - part.y;
+    } else {
+        uint32_t end = CHANNEL_GROUP * cut(channel_groups(j), i + 1, j->tasks);
+        part.c = CHANNEL_GROUP * cut(channel_groups(j), i, j->tasks);
+        part.cn = (end < j->whole.cn ? end : j->whole.cn) - part.c;
+    }
+    j->kernel->run(j->params, j->operands, part);
+}
+
+/* By rows where there are enough for all workers, else by channels. Sets how many tasks come of it. */
+static void cut_job(job *j, uint32_t workers) {
+    uint32_t groups = channel_groups(j);
+    bool rows = j->kernel->split & LNT_SPLIT_ROWS;
+    bool channels = j->kernel->split & LNT_SPLIT_CHANNELS;
+    j->by_rows = rows && (j->whole.n >= workers || !channels || j->whole.n >= groups);
+    uint32_t parts = j->by_rows ? j->whole.n : channels ? groups : 1;
+    j->tasks = j->kernel->scratch_bytes ? 1 : parts < workers ? parts : workers;
+}
+
+/* The hook sees rows that follow one another in memory; a ring may wrap once. */
+static void trace_rows(const lnt_net *net, const lnt_step *step, uint32_t y, uint32_t n) {
+    uint32_t tensor = net->ops[step->op].output;
+    lnt_rows rows = rows_of(net, tensor);
+    while (n != 0) {
+        uint32_t unbroken = rows.ring - y % rows.ring;
+        if (unbroken > n) {
+            unbroken = n;
+        }
+        net->hooks.trace(net->hooks.context, step->op, y, unbroken, lnt_row(&rows, y), rows.row_bytes,
+                         net->placements[tensor].layout);
+        y += unbroken;
+        n -= unbroken;
+    }
+}
+
+static void run_step(const lnt_net *net, const lnt_step *step) {
+    const lnt_op *op = &net->ops[step->op];
+    lnt_params params = lnt_op_params(net, op);
+    lnt_operands operands = op_operands(net, op, step);
+    job j = {.kernel = net->kernels[op->kind],
+             .params = &params,
+             .operands = &operands,
+             .whole = {step->y, step->n, 0, params.out->channels}};
+    /* Only a picture's bytes need turning into int8. */
+    if (op->kind != LNT_OP_KIND_INPUT || net->pixels) {
+        uint32_t workers = net->hooks.parallel_for ? net->hooks.workers : 1;
+        if (workers > 1) {
+            cut_job(&j, workers);
+        }
+        if (j.tasks > 1) {
+            net->hooks.parallel_for(net->hooks.context, run_task, &j, j.tasks);
+        } else {
+            j.kernel->run(&params, &operands, j.whole);
+        }
+    }
+    if (net->hooks.trace == NULL) {
+        return;
+    }
+    if (op->kind != LNT_OP_KIND_AVG_POOL) {
+        trace_rows(net, step, step->y, step->n);
+    } else if (step->y + step->n == params.in->height) {
+        trace_rows(net, step, 0, 1);
+    }
+}
+
+/* Run steps until one wants rows of the input that have not arrived, or to the end. */
+static void run_steps(lnt_net *net) {
+    while (net->next_step < net->step_count) {
+        const lnt_step *step = &net->steps[net->next_step];
+        if (net->ops[step->op].kind == LNT_OP_KIND_INPUT && step->y + step->n > net->rows_pushed) {
+            return;
+        }
+        run_step(net, step);
+        net->next_step++;
+    }
+}
+
+int lnt_run(lnt_net *net) {
+    if (net == NULL) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if ((net->state != STATE_OPEN && net->state != STATE_DONE) || !net->whole_input) {
+        return LNT_ERR_ORDER;
+    }
+    net->next_step = 0;
+    net->rows_pushed = net->tensors[0].height;
+    run_steps(net);
+    net->state = STATE_DONE;
+    return LNT_OK;
+}
+
+int lnt_begin(lnt_net *net) {
+    if (net == NULL) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if (net->state == STATE_CLOSED) {
+        return LNT_ERR_ORDER;
+    }
+    net->next_step = 0;
+    net->rows_pushed = 0;
+    net->state = STATE_PUSHING;
+    return LNT_OK;
+}
+
+int lnt_push_rows(lnt_net *net, const void *rows, uint32_t n) {
+    if (net == NULL || (rows == NULL && n != 0)) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if (net->state != STATE_PUSHING) {
+        return LNT_ERR_ORDER;
+    }
+    if (n > (uint32_t)net->tensors[0].height - net->rows_pushed) {
+        return LNT_ERR_ROWS;
+    }
+    const uint8_t *row = rows;
+    lnt_rows ring = rows_of(net, 0);
+    uint32_t row_bytes = lnt_used_bytes(&net->tensors[0]);
+    /* The program stands at the input step that takes the next row, so that its place in the ring is free. */
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(lnt_row(&ring, net->rows_pushed), row, row_bytes);
+        row += row_bytes;
+        net->rows_pushed++;
+        run_steps(net);
+    }
+    return LNT_OK;
+}
+
+int lnt_finish(lnt_net *net) {
+    if (net == NULL) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if (net->state != STATE_PUSHING) {
+        return LNT_ERR_ORDER;
+    }
+    if (net->rows_pushed < net->tensors[0].height) {
+        return LNT_ERR_ROWS;
+    }
+    net->state = STATE_DONE;
+    return LNT_OK;
+}
+
+void *lnt_input(const lnt_net *net) {
+    if (net == NULL || net->state == STATE_CLOSED || !net->whole_input) {
+        return NULL;
+    }
+    return rows_of(net, 0).base;
+}
+
+size_t lnt_input_bytes(const lnt_net *net) {
+    if (net == NULL || net->state == STATE_CLOSED) {
+        return 0;
+    }
+    return (size_t)net->tensors[0].height * lnt_used_bytes(&net->tensors[0]);
+}
+
+const void *lnt_output(const lnt_net *net) {
+    return net == NULL || net->state != STATE_DONE ? NULL : rows_of(net, net->output).base;
+}
+
+int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale) {
+    if (net == NULL || info == NULL || scale == NULL || which < 0 || which > 1) {
+        return LNT_ERR_ARGUMENT;
+    }
+    if (net->state == STATE_CLOSED) {
+        return LNT_ERR_ORDER;
+    }
+    const lnt_tensor *tensor = &net->tensors[which == 0 ? 0 : net->output];
+    info[0] = tensor->height;
+    info[1] = tensor->width;
+    info[2] = tensor->channels;
+    info[3] = (int32_t)lnt_element_bytes(tensor);
+    info[4] = tensor->zero_point;
+    memcpy(scale, &tensor->scale, sizeof *scale);
+    return LNT_OK;
+}
+
+const char *lnt_label(const lnt_net *net, uint32_t index) {
+    if (net == NULL || net->state == STATE_CLOSED || index >= net->label_count) {
+        return NULL;
+    }
+    const uint8_t *reference = net->model + net->labels + 4 * (size_t)index;
+    uint32_t distance;
+    memcpy(&distance, reference, sizeof distance);
+    return (const char *)reference + distance + 4; /* behind the length */
+}
+
+int lnt_abi(void) { return LNT_ABI; }
+
+size_t lnt_net_bytes(void) { return sizeof(lnt_net); }

@@ -1,0 +1,1 @@
+"""The commands of the device package. `linnet.cli` says what a command is."""

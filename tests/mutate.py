@@ -1,0 +1,157 @@
+"""Break the code on purpose, one line at a time, and see that a test goes red each time.
+
+Usage: python tests/mutate.py [NAME...]   (make mutate)
+
+Every mutation is tried in a copy of the tree, with the C library rebuilt, on the tests named beside it. The exit
+status is non-zero when a mutation survives, or when its text no longer occurs in the source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One line broken: `old` becomes `new` in `file`; `tests` must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str = "tests/test_bytes.py"
+
+
+MUTATIONS = (
+    Mutation("rounding", "kernels_c/src/requantize.h", "product + (1 << 30)", "product + (1 << 29)"),
+    Mutation("shift", "kernels_c/src/requantize.h", "(int32_t)1 << shift", "(int32_t)1 << (shift & 1)"),
+    Mutation(
+        "saturation", "kernels_c/src/requantize.h", "value > INT16_MAX ? INT16_MAX", "value > INT32_MAX ? INT16_MAX"
+    ),
+    Mutation("clamp", "kernels_c/src/requantize.h", "value > high ? high", "value > 127 ? 127"),
+    Mutation("row padding", "kernels_c/src/ref/window.h", "start < 0 ? (uint32_t)-start : 0", "0"),
+    Mutation("pad value", "kernels_c/src/ref/depthwise.c", "acc[k] += p->in->zero_point *", "acc[k] += 0 *"),
+    Mutation("conv pad value", "kernels_c/src/ref/conv.c", "op->pad_values", "op->weights"),
+    Mutation("ring wrap", "kernels_c/src/internal.h", "(size_t)(y % rows->ring)", "(size_t)(y)"),
+    Mutation("next row wrap", "kernels_c/src/internal.h", "? rows->base : row", "? row : row"),
+    Mutation("residual factor", "kernels_c/src/ref/pointwise.c", "x * op->factor", "x * (op->factor & ~1)"),
+    Mutation("residual fraction", "kernels_c/src/ref/pointwise.c", "branch * 256", "branch * 255"),
+    Mutation("second addend", "kernels_c/src/ref/add.c", "op->factor2", "op->factor"),
+    Mutation("softmax fraction", "kernels_c/src/ref/softmax.c", "& 1023", "& 1022"),
+    Mutation("oracle rounding", "converter/linnet_converter/oracle.py", "+ (1 << 30)) >> 31", "+ (1 << 29)) >> 31"),
+    Mutation(
+        "checker: weights",
+        "kernels_c/src/check.c",
+        "bytes <= data_bytes - offset",
+        "offset <= data_bytes",
+        "tests/test_damage.py",
+    ),
+    Mutation("checker: sums", "kernels_c/src/check.c", "16384 * products", "16 * products", "tests/test_checker.py"),
+    Mutation(
+        "checker: arena",
+        "kernels_c/src/check.c",
+        "(uint64_t)p->rows * p->row_bytes <= arena_bytes - p->offset",
+        "p->offset <= arena_bytes",
+        "tests/test_checker.py",
+    ),
+    Mutation(
+        "checker: live rows",
+        "kernels_c/src/check_steps.c",
+        "w->lo <= rows.first && rows.first + rows.count <= w->hi",
+        "rows.first + rows.count <= w->hi",
+        "tests/test_checker.py",
+    ),
+    Mutation("crc", "kernels_c/src/check.c", "!= header->crc", "!= header->crc && 0", "tests/test_checker.py"),
+    Mutation(
+        "clamp of quantizer",
+        "converter/linnet_converter/quantize.py",
+        "unlimited if math.isinf",
+        "unlimited if True or math.isinf",
+        "tests/test_quantize.py tests/test_qdq.py",
+    ),
+    Mutation(
+        "input's half step",
+        "converter/linnet_converter/quantize.py",
+        "(128 - np.array(preprocessing.mean))",
+        "(127 - np.array(preprocessing.mean))",
+        "tests/test_quantize.py",
+    ),
+    Mutation(
+        "lifetime",
+        "converter/linnet_converter/schedule.py",
+        "tallest = max(tallest, newest - oldest + 1)",
+        "tallest = max(tallest, newest - oldest)",
+    ),
+    Mutation(
+        "overlap",
+        "converter/linnet_converter/arena.py",
+        "int((start_a - start_b).min()) - bytes_b",
+        "int((start_a - start_b).min())",
+    ),
+)
+
+
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def verdict(tree: Path, mutation: Mutation) -> str:
+    """What is wrong; empty where a test noticed."""
+    path = tree / mutation.file
+    original = path.read_text(encoding="utf-8")
+    if original.count(mutation.old) != 1:
+        return f"its text occurs {original.count(mutation.old)} times in {mutation.file}"
+    try:
+        path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
+        library = [sys.executable, "build_support/linnet_clib.py", "runtime/linnet/liblinnet.so"]
+        if mutation.file.startswith("kernels_c") and (built := run(library, tree)).returncode:
+            return f"does not compile: {built.stderr.strip().splitlines()[-1]}"
+        tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
+        if tests.returncode == 1:
+            return ""
+        return "survived" if tests.returncode == 0 else f"pytest failed: {tests.stdout.strip().splitlines()[-1]}"
+    finally:
+        path.write_text(original, encoding="utf-8")
+        if mutation.file.startswith("kernels_c"):
+            run(library, tree)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
+    parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
+    names = set(parser.parse_args().names)
+    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, tree / name)
+        for mutation in chosen:
+            problem = verdict(tree, mutation)
+            survivors += bool(problem)
+            print(f"{mutation.name:24} {problem or 'caught'}", flush=True)
+    if survivors:
+        sys.exit(f"{survivors} of {len(chosen)} mutations were not caught")
+    print(f"all {len(chosen)} mutations were caught")
+
+
+if __name__ == "__main__":
+    main()

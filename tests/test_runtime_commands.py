@@ -1,0 +1,329 @@
+"""The workstation's commands that look at a model: inspect, validate, arch; and folders of pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+import small_networks
+from PIL import Image
+
+import linnet
+from linnet import cli
+from linnet.files import write_atomic
+from linnet_converter import conversion, lnt_file, onnx_reader, pictures, validation
+from linnet_converter.commands.inspect import inspect
+
+EXPORTERS = Path(__file__).parent / "exporters"
+LOGITS = EXPORTERS / "torch_ts17_relu_dw5.onnx"
+SOFTMAX = EXPORTERS / "torch_ts13_norm_softmax.onnx"
+NHWC = EXPORTERS / "keras_rescaling.onnx"
+
+GRAPH = small_networks.classifier()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "m.lnt").write_bytes(small_networks.lnt(GRAPH))
+    return tmp_path
+
+
+def test_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = (folder / "m.lnt").read_bytes()
+    assert cli.main(["inspect", str(folder / "m.lnt"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["model_bytes"] == len(data)
+    assert answer["arena_bytes"] == linnet.load(data).arena_bytes
+    assert answer["family"] == "ref"
+    assert answer["recomputed_macs"] == 0
+    kinds = [op["kind"] for op in answer["ops"]]
+    assert kinds == [op.kind.name for op in GRAPH.ops]
+    stem = answer["ops"][1]
+    height, width, channels = stem["output_shape"]
+    assert channels == 8
+    assert stem["input_shape"] == [12, 10, 3]
+    assert stem["macs"] == height * width * 8 * 27
+    assert stem["weight_bytes"] == 8 * 27 + 8 * 4 + 8 * 4 + 3
+    assert stem["arena_bytes"] == stem["ring_rows"] * width * 8
+    pool = answer["ops"][kinds.index("avg_pool")]
+    assert (pool["macs"], pool["weight_bytes"], pool["arena_bytes"]) == (0, 0, 24 + 4 * 24)
+    assert answer["macs"] == sum(op["macs"] for op in answer["ops"])
+    first, second = answer["separable_blocks"]
+    assert (first["kernel"], first["channels_in"], first["channels_out"]) == ([1, 1], 16, 8)
+    assert (second["kernel"], second["channels_in"], second["channels_out"]) == ([3, 3], 8, 24)
+    assert second["formula"] == pytest.approx(1 / 24 + 1 / 9)
+    for block in (first, second):
+        assert block["ratio"] == pytest.approx(block["formula"])
+    assert cli.main(["inspect", str(folder / "m.lnt")]) == 0
+    text = capsys.readouterr().out
+    assert "1/24 + 1/9 = 0.1528" in text
+    assert f"{answer['macs']:,}" in text
+
+
+def test_inspect_counts_rows_computed_again() -> None:
+    graph, (plan,) = lnt_file.read(small_networks.lnt(GRAPH))
+    again = next(step for step in plan.steps if step.op == 2)
+    twice = replace(plan, steps=(*plan.steps, again))
+    once = inspect(graph, plan)
+    assert inspect(graph, twice)["macs"] == once["macs"]
+    assert inspect(graph, twice)["recomputed_macs"] == again.n * once["ops"][2]["output_shape"][1] * 8 * 16
+
+
+def test_inspect_names_a_damaged_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "d.lnt").write_bytes((folder / "m.lnt").read_bytes()[:-1])
+    (folder / "e.lnt").write_bytes(b"something else")
+    for name, reason in {"d.lnt": "cut short", "none.lnt": "No such file", "e.lnt": "not a Linnet model"}.items():
+        assert cli.main(["inspect", str(folder / name)]) == 1
+        assert f"{name}: " in (message := capsys.readouterr().err)
+        assert reason in message
+
+
+# ---------------------------------------------------------------------------------------------- folders of pictures
+
+
+def noise(count: int, shape: tuple[int, int, int], seed: int = 0) -> list[npt.NDArray[np.uint8]]:
+    """Smooth random pictures: their logits differ more than those of plain noise."""
+    rng = np.random.default_rng(seed)
+    coarse = [Image.fromarray(rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)) for _ in range(count)]
+    return [np.asarray(picture.resize((shape[1], shape[0]))) for picture in coarse]
+
+
+def save(folder: Path, images: list[npt.NDArray[np.uint8]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for i, pixels in enumerate(images):
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    return folder
+
+
+def test_find_sorts_and_spreads(tmp_path: Path) -> None:
+    for name in ("c.PNG", "a.jpg", "b.npy", "labels.csv", ".hidden", "d.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "e.png").mkdir()
+    assert [path.name for path in pictures.find(tmp_path)] == ["a.jpg", "b.npy", "c.PNG"]
+    assert [path.name for path in pictures.find(tmp_path, 2)] == ["a.jpg", "b.npy"]
+    paths = [Path(str(i)) for i in range(10)]
+    assert [int(path.name) for path in pictures.spread(paths, 4)] == [0, 2, 5, 7]
+    assert pictures.spread(paths, 99) == paths
+
+
+def test_find_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(linnet.LinnetError, match="none: no such folder"):
+        pictures.find(tmp_path / "none")
+    with pytest.raises(linnet.LinnetError, match="no picture in this folder"):
+        pictures.find(tmp_path)
+
+
+def test_read_skips_what_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path, noise(2, (20, 30, 3)))
+    (tmp_path / "0005.png").write_bytes(b"no picture")
+    found = dict(pictures.read(pictures.find(tmp_path), (8, 8, 3)))
+    assert list(found) == ["000.png", "001.png"]
+    assert {pixels.shape for pixels in found.values()} == {(8, 8, 3)}
+    assert capsys.readouterr().err.startswith(f"linnet: warning: skipped {tmp_path / '0005.png'}: not a picture")
+
+
+def test_read_fails_where_nothing_is_readable(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    warnings: list[str] = []
+    with pytest.raises(linnet.LinnetError, match="none of the 1 pictures could be read"):
+        list(pictures.read(pictures.find(tmp_path), (8, 8, 3), warnings.append))
+    assert len(warnings) == 1
+
+
+def csv(folder: Path, text: str) -> Path:
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    return folder / "labels.csv"
+
+
+def test_labels(tmp_path: Path) -> None:
+    assert pictures.labels(csv(tmp_path, 'file,class_index,name\na.png,3,x\nb.png,4,"y, z"\n')) == {
+        "a.png": 3,
+        "b.png": 4,
+    }
+    assert pictures.labels(csv(tmp_path, "\ufefffile, class_index\na.png, 3\n"), 1) == {"a.png": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'file'"),
+        ("a.png,3\n", "no column 'file'"),
+        ("file,label\na.png,3\n", "no column 'class_index'"),
+        ("file,class_index\na.png,3\nb.png,cat\n", r"labels\.csv:3: class_index is 'cat'"),
+        ("file,class_index\na.png\n", "class_index is None"),
+        ("file,class_index\na.png,1\na.png,2\n", "'a.png' has two different classes"),
+    ],
+)
+def test_labels_name_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(linnet.LinnetError, match=message):
+        pictures.labels(csv(tmp_path, text))
+
+
+def test_labels_and_pictures_must_match(tmp_path: Path) -> None:
+    paths = pictures.find(save(tmp_path, noise(2, (8, 8, 3))))
+    pictures.check_labels(paths, tmp_path, {"000.png": 0, "001.png": 1})
+    with pytest.raises(linnet.LinnetError, match=r"^001\.png in .*: no such file in the labels' CSV"):
+        pictures.check_labels(paths, tmp_path, {"000.png": 0})
+    absent = {f"x{i}": 0 for i in range(9)}
+    with pytest.raises(linnet.LinnetError, match=r"^x0, x1, x2 and 6 more of the labels' CSV: not in "):
+        pictures.check_labels(paths, tmp_path, {"000.png": 0, "001.png": 1} | absent)
+
+
+# ---------------------------------------------------------------------------------------------- validate
+
+
+def converted(source: Path) -> bytes:
+    graph = onnx_reader.read(source)
+    name = "none" if source == NHWC else "torch"
+    shape = graph.shapes[graph.input]
+    return conversion.convert(graph, noise(8, shape), conversion.PRESETS[name]).data
+
+
+def by_hand(source: Path, logits: str, fed: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Logits of the float network for one input as it is fed, (classes,)."""
+    model = onnx.load(source)
+    if logits not in [output.name for output in model.graph.output]:
+        model.graph.output.append(onnx.ValueInfoProto(name=logits))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run([logits], {session.get_inputs()[0].name: fed})[0], np.float64).ravel()
+
+
+@pytest.mark.parametrize("source", [LOGITS, SOFTMAX, NHWC], ids=lambda path: path.stem)
+def test_float_reference_is_fed_as_the_source_wants(source: Path) -> None:
+    graph = onnx_reader.read(source)
+    model = linnet.load(converted(source))
+    details = model.input_details
+    (picture,) = noise(1, details.shape, seed=9)
+    fed = ((picture - np.array(details.mean)) / np.array(details.std)).astype(np.float32)[None]
+    fed = fed if source == NHWC else fed.transpose(0, 3, 1, 2)
+    expected = by_hand(source, graph.source_logits, np.ascontiguousarray(fed))
+    reference = validation.FloatReference(source, details.mean, details.std)
+    np.testing.assert_allclose(reference.logits(picture), expected, rtol=1e-4, atol=1e-4)
+    assert reference.shape == details.shape
+
+
+@pytest.mark.parametrize("source", [LOGITS, SOFTMAX, NHWC], ids=lambda path: path.stem)
+def test_integer_logits_are_those_ahead_of_the_softmax(source: Path) -> None:
+    model = linnet.load(converted(source))
+    (picture,) = noise(1, model.input_details.shape, seed=9)
+    logits = validation.IntegerLogits(model).logits(picture)
+    answer = model.run(picture).astype(np.float64)
+    if source != LOGITS:
+        powers = np.exp(logits - logits.max())
+        logits = powers / powers.sum()
+    np.testing.assert_allclose(logits, answer, rtol=1e-3, atol=1e-6)
+
+
+def test_compare_counts_as_stated() -> None:
+    model = linnet.load(converted(SOFTMAX))
+    details = model.input_details
+    named = [(f"{i}.png", picture) for i, picture in enumerate(noise(12, details.shape, seed=3))]
+    reference = validation.FloatReference(SOFTMAX, details.mean, details.std)
+    floats = np.array([reference.logits(picture) for _, picture in named])
+    integers = np.array([validation.IntegerLogits(model).logits(picture) for _, picture in named])
+    labels = {name: i % 5 for i, (name, _) in enumerate(named)}
+    wanted = np.array(list(labels.values()))
+
+    result = validation.compare(model, SOFTMAX, named, labels)
+    assert result.images == 12
+    assert result.agreement == pytest.approx(100 * np.mean(floats.argmax(1) == integers.argmax(1)))
+    assert result.top1_float == pytest.approx(100 * np.mean(floats.argmax(1) == wanted))
+    assert result.top1_int8 == pytest.approx(100 * np.mean(integers.argmax(1) == wanted))
+    assert result.top5_float == result.top5_int8 == 100  # of five classes
+    assert result.sqnr_db == pytest.approx(10 * np.log10((floats**2).sum() / ((floats - integers) ** 2).sum()))
+    norms = np.linalg.norm(floats, axis=1) * np.linalg.norm(integers, axis=1)
+    assert result.cosine == pytest.approx(((floats * integers).sum(1) / norms).mean())
+    assert result.arena_bytes == model.arena_bytes
+    unlabelled = validation.compare(model, SOFTMAX, named)
+    assert (unlabelled.top1_float, unlabelled.top5_int8) == (None, None)
+    assert unlabelled.sqnr_db == result.sqnr_db
+
+
+def test_compare_refuses_what_does_not_fit() -> None:
+    model = linnet.load(converted(SOFTMAX))
+    named = [("a.png", noise(1, model.input_details.shape)[0])]
+    with pytest.raises(linnet.LinnetError, match="no picture to validate with"):
+        validation.compare(model, SOFTMAX, [])
+    with pytest.raises(linnet.LinnetError, match=r"a\.png: it has no label"):
+        validation.compare(model, SOFTMAX, named, {})
+    with pytest.raises(linnet.LinnetError, match="class 5 of 0 to 4; is the label offset right"):
+        validation.compare(model, SOFTMAX, named, {"a.png": 5})
+    with pytest.raises(linnet.LinnetError, match=f"{LOGITS.name}: it"):
+        validation.compare(model, LOGITS, named)
+
+
+def test_ranks_break_ties_as_argmax() -> None:
+    logits = np.array([1.0, 3.0, 3.0, 2.0])
+    assert [validation._rank(logits, i) for i in range(4)] == [3, 0, 1, 2]
+
+
+def test_validate_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.lnt").write_bytes(converted(LOGITS))
+    shape = linnet.load(tmp_path / "m.lnt").input_details.shape
+    images = save(tmp_path / "images", noise(6, shape, seed=2))
+    labels = csv(images, "file,class_index\n" + "".join(f"{i:03}.png,{i - 1}\n" for i in range(6)))
+    common = ["validate", str(tmp_path / "m.lnt"), "--against", str(LOGITS), "--images", str(images)]
+    assert cli.main([*common, "--labels-csv", str(labels), "--label-offset", "1", "--json"]) == 0
+    captured = capsys.readouterr()
+    answer = json.loads(captured.out)
+    assert not captured.err  # no progress bar where nobody is watching
+    model = linnet.load(tmp_path / "m.lnt")
+    named = list(pictures.read(pictures.find(images), shape))
+    expected = validation.compare(model, LOGITS, named, {f"{i:03}.png": i for i in range(6)})
+    for key in ("images", "top1_float", "top1_int8", "agreement", "sqnr_db", "cosine", "arena_bytes"):
+        assert answer[key] == getattr(expected, key)
+    assert answer["skipped"] == 0
+
+    (images / "000.png").write_bytes(b"no picture")
+    assert cli.main([*common, "--limit", "3", "--json"]) == 0
+    captured = capsys.readouterr()
+    answer = json.loads(captured.out)
+    assert (answer["images"], answer["skipped"], answer["top1_float"]) == (2, 1, None)
+    assert captured.err.startswith(f"linnet: warning: skipped {images / '000.png'}")
+
+    assert cli.main([*common, "--limit", "3"]) == 0
+    assert "same top-1 as float" in capsys.readouterr().out
+    assert cli.main([*common, "--labels-csv", str(csv(tmp_path, "file,class_index\n"))]) == 1
+    assert "000.png, 001.png, 002.png and 3 more" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------- arch, files
+
+
+def test_arch_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--width", "0.35", "--size", "32", "--classes", "7", "--seed", "3"]
+    first, second, other = (tmp_path / name for name in ("a.onnx", "b.onnx", "c.onnx"))
+    assert cli.main(["arch", "mobilenet_v2", *options, "-o", str(first)]) == 0
+    assert cli.main(["arch", "mobilenet_v2", *options, "-o", str(second)]) == 0
+    assert cli.main(["arch", "mobilenet_v2", *options, "--padding", "torch", "-o", str(other)]) == 0
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+    graph = onnx_reader.read(first)
+    assert graph.shapes[graph.input] == (32, 32, 3)
+    assert graph.shapes[graph.logits] == (1, 1, 7)
+    for wrong in (["--width", "nan"], ["--width", "0"], ["--size", "0"], ["--classes", "x"]):
+        assert cli.main(["arch", "mobilenet_v2", *options, *wrong, "-o", str(first)]) == 2
+    capsys.readouterr()
+    assert cli.main(["arch", "mobilenet_v2", *options, "-o", str(tmp_path / "none/a.onnx")]) == 1
+    assert "none/a.onnx: cannot be written: No such file" in capsys.readouterr().err
+
+
+def test_write_atomic(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_atomic(path, b"one")
+    write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "link").symlink_to(path)
+    write_atomic(tmp_path / "link", b"three")
+    assert (tmp_path / "link").is_symlink()
+    assert path.read_bytes() == b"three"
+    write_atomic("/dev/null", b"gone")
+    assert not Path("/dev/null").is_file()
+    with pytest.raises(linnet.LinnetError, match="Is a directory"):
+        write_atomic(tmp_path, b"")
