@@ -5,6 +5,7 @@ The same network and plans give the same bytes.
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import flatbuffers
 import numpy as np
 import numpy.typing as npt
 
+from linnet.errors import LinnetError
 from linnet.format_gen import (
     HEADER_DTYPE,
     OP_DTYPE,
@@ -189,7 +191,9 @@ _WEIGHT_KINDS = (OpKind.conv, OpKind.depthwise, OpKind.pointwise, OpKind.fully_c
 def _read_op(name: str, record: np.void, tensors: Sequence[QTensor], data: npt.NDArray[np.uint8]) -> QOp:
     def array(offset: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[np.generic]:
         start = int(record[offset])
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if start + size > len(data):
+            raise LinnetError(f"damaged model: {name}: its {offset} leave the file")
         return data[start : start + size].view(dtype).reshape(shape)
 
     kind = OpKind(int(record["kind"]))

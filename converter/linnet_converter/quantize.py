@@ -190,6 +190,8 @@ class _Quantizer:
     def _conv(self, node: Conv, add: Add | None = None) -> None:
         conv = self._prepared(node)
         source = self.tensors[self.index[node.input]]
+        if conv.pads[0] >= conv.kernel[0] or conv.pads[1] >= conv.kernel[1]:
+            raise LinnetError(f"{node.name}: pads as much as its kernel is large, or more; pad less before exporting")
         flat = _per_output(conv)
         if flat.shape[1] > MAX_TAPS:
             raise LinnetError(f"{node.name}: {flat.shape[1]} weights per output; at most {MAX_TAPS} fit 32-bit sums")

@@ -21,7 +21,11 @@ int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, s
     return err;
 }
 
-void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks) { net->hooks = hooks ? *hooks : (lnt_hooks){0}; }
+void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks) {
+    if (net != NULL) {
+        net->hooks = hooks ? *hooks : (lnt_hooks){0};
+    }
+}
 
 static lnt_rows rows_of(const lnt_net *net, uint32_t tensor) {
     const lnt_placement *p = &net->placements[tensor];

@@ -27,8 +27,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
             largest = logits[c];
         }
     }
-    uint64_t sum = 0;
-    for (uint32_t c = 0; c < range.cn; c++) {
+    uint64_t sum = weight(p->op, table, largest, logits[0]);
+    for (uint32_t c = 1; c < range.cn; c++) {
         sum += weight(p->op, table, largest, logits[c]);
     }
     uint64_t reciprocal = ((uint64_t)1 << 62) / sum;

@@ -1,5 +1,5 @@
-/* All that a program on bare Cortex-M needs besides newlib's semihosting start-up code, which is its _start. A fault has
- * no handler, so the processor locks up and the emulator stops. */
+/* All that a program on bare Cortex-M needs besides newlib's semihosting start-up code, which is its _start. A fault
+ * has no handler, so the processor locks up and the emulator stops. */
 #include <stdint.h>
 
 extern void _start(void);
