@@ -22,7 +22,6 @@ from linnet.format_gen import (
     STEP_DTYPE,
     TENSOR_DTYPE,
     DType,
-    Family,
     InputKind,
     Layout,
     ModelField,
@@ -31,7 +30,7 @@ from linnet.format_gen import (
     PreprocessingField,
     Version,
 )
-from linnet.modelfile import ModelFile
+from linnet.modelfile import FilePlan, ModelFile
 
 from .plan import Placement, Plan, Step
 from .qgraph import QGraph, QOp, QTensor
@@ -236,6 +235,13 @@ def read(data: bytes) -> tuple[QGraph, tuple[Plan, ...]]:
     Raises LinnetError where the file is damaged; only `linnet.load` (that is, lnt_open) checks it in full.
     """
     file = ModelFile(data)
+    try:
+        return _graph(file), tuple(_plan_of(plan) for plan in file.plans)
+    except (IndexError, ValueError) as error:
+        raise LinnetError(f"damaged model: its parts do not fit together ({error})") from error
+
+
+def _graph(file: ModelFile) -> QGraph:
     tensors = tuple(
         QTensor(
             name=name,
@@ -246,7 +252,7 @@ def read(data: bytes) -> tuple[QGraph, tuple[Plan, ...]]:
         )
         for name, t in zip(file.tensor_names, file.tensors, strict=True)
     )
-    graph = QGraph(
+    return QGraph(
         tensors=tensors,
         ops=tuple(_read_op(name, op, tensors, file.data) for name, op in zip(file.op_names, file.ops, strict=True)),
         input_kind=InputKind(file.input_kind),
@@ -254,16 +260,15 @@ def read(data: bytes) -> tuple[QGraph, tuple[Plan, ...]]:
         std=tuple(file.std),
         labels=tuple(file.labels),
     )
-    plans = tuple(
-        Plan(
-            family=Family(plan.family),
-            arena_bytes=plan.arena_bytes,
-            placements=tuple(
-                Placement(int(p["offset"]), int(p["rows"]), int(p["row_bytes"]), Layout(int(p["layout"])))
-                for p in plan.placements
-            ),
-            steps=tuple(Step(int(s["op"]), int(s["y"]), int(s["n"]), int(s["scratch"])) for s in plan.steps),
-        )
-        for plan in file.plans
+
+
+def _plan_of(plan: FilePlan) -> Plan:
+    return Plan(
+        family=plan.family,
+        arena_bytes=plan.arena_bytes,
+        placements=tuple(
+            Placement(int(p["offset"]), int(p["rows"]), int(p["row_bytes"]), Layout(int(p["layout"])))
+            for p in plan.placements
+        ),
+        steps=tuple(Step(int(s["op"]), int(s["y"]), int(s["n"]), int(s["scratch"])) for s in plan.steps),
     )
-    return graph, plans

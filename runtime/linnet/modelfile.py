@@ -127,7 +127,8 @@ class ModelFile:
         self.tensors: Records = flat.array(root, ModelField.tensors, TENSOR_DTYPE)  # type: ignore[assignment]
         self.ops: Records = flat.array(root, ModelField.ops, OP_DTYPE)  # type: ignore[assignment]
         self.data: npt.NDArray[np.uint8] = flat.array(root, ModelField.data, "u1")  # type: ignore[assignment]
-        self.plans = flat.items(root, ModelField.plans, lambda at: _plan(flat, at))
+        plans = flat.items(root, ModelField.plans, lambda at: _plan(flat, at))
+        self.plans = tuple(plan for plan in plans if plan is not None)
         self.labels = flat.items(root, ModelField.labels, flat.string)
         self.op_names = flat.items(root, ModelField.op_names, flat.string)
         self.tensor_names = flat.items(root, ModelField.tensor_names, flat.string)
@@ -146,7 +147,7 @@ class ModelFile:
         return _known(OpKind, int(self.ops[index]["kind"]), "operator kind")
 
 
-_Enum = TypeVar("_Enum", InputKind, Family, OpKind)
+_Enum = TypeVar("_Enum", InputKind, OpKind)
 
 
 def _known(enum: type[_Enum], value: int, what: str) -> _Enum:
@@ -179,9 +180,13 @@ def _floats(flat: _Flat, table: int) -> tuple[tuple[float, ...], tuple[float, ..
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _plan(flat: _Flat, table: int) -> FilePlan:
+def _plan(flat: _Flat, table: int) -> FilePlan | None:
+    """None for a kernel family that came after this package."""
+    family = flat.scalar(table, PlanField.family, "<B")
+    if family not in {known.value for known in Family}:
+        return None
     return FilePlan(
-        family=_known(Family, flat.scalar(table, PlanField.family, "<B"), "kernel family"),
+        family=Family(family),
         arena_bytes=flat.scalar(table, PlanField.arena_bytes, "<I"),
         placements=flat.array(table, PlanField.placements, PLACEMENT_DTYPE),  # type: ignore[arg-type]
         steps=flat.array(table, PlanField.steps, STEP_DTYPE),  # type: ignore[arg-type]

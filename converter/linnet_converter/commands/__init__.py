@@ -1,1 +1,11 @@
-"""The commands of the workstation's package. linnet.cli says what a command is; heavy imports stay inside run()."""
+"""The workstation's subcommands of `linnet`."""
+
+import argparse
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value

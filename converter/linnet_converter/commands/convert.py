@@ -16,6 +16,7 @@ from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import calibrate, conversion, onnx_reader, pictures, qdq
+from linnet_converter.commands import positive
 from linnet_converter.graph import Shape
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures like those the network will see; 50 to 500",
     )
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
+        "--limit", type=positive, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
     )
     parser.add_argument(
         "--method",

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from linnet.report import human_bytes, table, to_json
+from linnet_converter.commands import positive
 
 if TYPE_CHECKING:
     from linnet_converter import validation
@@ -27,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-offset", type=int, default=0, metavar="N", help="add N to each class_index (1: class 0 is background)"
     )
-    parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="use N pictures only, evenly spread over the names"
-    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="use N pictures only, evenly spread over the names")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -74,10 +73,3 @@ def _text(result: validation.Validation) -> str:
         f"arena                {human_bytes(result.arena_bytes)} ({result.arena_bytes} bytes)",
     ]
     return "\n".join(([table(rows, ("", "float", "int8")), ""] if rows else []) + lines)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
