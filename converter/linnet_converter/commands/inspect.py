@@ -47,19 +47,16 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
     whole is less than their sum.  recomputed_macs: of rows that the plan computes more than once; macs counts each row
     once.
     """
+    from linnet_converter.planner import extra_macs, strips_in
     from linnet_converter.qgraph import macs
 
-    computed = [0] * len(graph.ops)
-    for step in plan.steps:
-        computed[step.op] += step.n
+    strips = strips_in(graph, plan)
     ops: list[dict[str, Any]] = []
-    recomputed = 0
     for index, op in enumerate(graph.ops):
         count = macs(graph, op)
         output = graph.tensors[op.output]
-        if count:
-            recomputed += count // output.shape[0] * (computed[index] - output.shape[0])
         rings = [plan.placements[i] for i in (op.output, op.state) if i is not None]
+        held = strips[op.output].bytes if op.output in strips else sum(r.rows * r.row_bytes for r in rings)
         ops.append(
             {
                 "index": index,
@@ -69,7 +66,8 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
                 "output_shape": list(output.shape),
                 "macs": count,
                 "weight_bytes": weight_bytes(op),
-                "arena_bytes": sum(ring.rows * ring.row_bytes for ring in rings),
+                "arena_bytes": held,
+                "layout": rings[0].layout.name,
                 "ring_rows": rings[0].rows,
             }
         )
@@ -81,7 +79,7 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
         "labels": len(graph.labels),
         "arena_bytes": plan.arena_bytes,
         "macs": sum(entry["macs"] for entry in ops),
-        "recomputed_macs": recomputed,
+        "recomputed_macs": extra_macs(graph, plan),
         "weight_bytes": sum(entry["weight_bytes"] for entry in ops),
         "steps": len(plan.steps),
         "ops": ops,
