@@ -17,7 +17,7 @@ from PIL import Image
 import linnet
 from linnet import cli
 from linnet.files import write_atomic
-from linnet_converter import conversion, lnt_file, onnx_reader, pictures, validation
+from linnet_converter import conversion, lnt_file, onnx_reader, pictures, planner, validation
 from linnet_converter.commands.inspect import inspect
 
 EXPORTERS = Path(__file__).parent / "exporters"
@@ -67,7 +67,7 @@ def test_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_inspect_counts_rows_computed_again() -> None:
-    graph, (plan,) = lnt_file.read(small_networks.lnt(GRAPH))
+    graph, plan = GRAPH, planner.plan(GRAPH, strips=False)
     again = next(step for step in plan.steps if step.op == 2)
     twice = replace(plan, steps=(*plan.steps, again))
     once = inspect(graph, plan)
