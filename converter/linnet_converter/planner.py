@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from linnet.format_gen import Family, Layout, OpKind
 from .arena import allocate
 from .plan import Placement, Plan, Step
 from .qgraph import QGraph, macs
-from .schedule import Lifetime, Strips, Times, in_place, lifetimes, reads, strip_rows, strips_of, total_rows
+from .schedule import Lifetime, Strips, in_place, lifetimes, reads, strip_rows, strips_of, total_rows
 from .strips import Strip, strip_for
 
 CHECKER_BYTES_PER_TENSOR = 8
@@ -41,12 +42,29 @@ COLUMNS = (32, 16, 8, 4, 2)
 MACS_PER_CALL = 400
 """What calling a kernel on another strip costs, in multiply-accumulates: makes wide strips the first choice."""
 
+CURVE_POINTS = 24
+"""Arenas between the smallest and the one without recomputation for which `curve` asks."""
+
+SMALLEST_BOUND = 1024
+"""Where the search for the smallest arena begins."""
+
+ABOVE_BOUND = (1.0, 1.005, 1.01, 1.02, 1.04)
+"""Bounds on the estimates, as shares of the smallest that can be kept, of which the best arena counts."""
+
 CLOSE_TO_BOUND = (1.0, 0.995, 0.99, 0.98, 0.97, 0.95, 0.92, 0.88)
 """Bounds on the estimates, as shares of the arena wanted, that are tried until the arena itself fits."""
 
 
+class Means(IntEnum):
+    """What a plan may use to become small; each includes those before it."""
+
+    rings = 0
+    strips = 1
+    recomputation = 2
+
+
 def stream(graph: QGraph, ops: Sequence[int], strip_height: int = 1, strips: Strips | None = None) -> list[Step]:
-    """Steps of one stretch: consecutive operators, rows on demand of the last one, at most `strip_height` rows a step."""
+    """Steps of one stretch: consecutive operators, rows on demand of the last, at most `strip_height` rows a step."""
     strips = strips or {}
     writer = {graph.ops[i].output: i for i in ops if graph.ops[i].output not in strips}
     done = dict.fromkeys(writer.values(), 0)
@@ -83,46 +101,66 @@ class _Mode:
     extra_macs: int
     cost: int
 
+    @property
+    def means(self) -> Means:
+        if self.extra_macs:
+            return Means.recomputation
+        return Means.strips if self.strips else Means.rings
+
 
 @dataclass(frozen=True)
 class _Unit:
-    """Tensors around one operator that can be strips, alive in steps [first, last]. The first mode is all rings."""
+    """Tensors around one operator that can be strips, alive in steps [first, last].
+
+    modes: for each `Means` those worth a look, from the largest and cheapest on; the first is all rings.
+    """
 
     first: int
     last: int
-    modes: tuple[_Mode, ...]
+    modes: tuple[tuple[_Mode, ...], ...]
+
+    @property
+    def smallest(self) -> int:
+        return self.modes[-1][-1].bytes
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Estimate of one stretch: live bytes of everything but the units, step by step, and the units."""
+    """Estimate of one stretch, in phases: the times between which units come and go.
 
-    live: Times
+    rings: in each phase the most bytes in use if all units are rings.  present: the units of each phase.
+    least: for each `Means` the most bytes in use if all units are as small as they get.
+    inner: the same of what stays in the stretch however much longer it becomes.
+    """
+
     units: tuple[_Unit, ...]
+    rings: tuple[int, ...]
+    present: tuple[tuple[int, ...], ...]
+    least: tuple[int, ...]
+    inner: int
 
-    def fit(self, bound: int, recompute: bool) -> tuple[_Mode, ...] | None:
-        """A mode for each unit with which the stretch stays below the bound; greedy, least cost per byte saved first."""
-        chosen = [unit.modes[0] for unit in self.units]
-        live = self.live.copy()
-        for unit in self.units:
-            live[unit.first : unit.last + 1] += unit.modes[0].bytes
-        while live.max() > bound:
-            at = int(live.argmax())
+    def fit(self, bound: int, means: Means) -> tuple[_Mode, ...] | None:
+        """A mode for each unit with which the stretch keeps the bound; greedy, least cost per byte saved first."""
+        if self.least[means] > bound:
+            return None
+        chosen = [unit.modes[means][0] for unit in self.units]
+        needed = list(self.rings)
+        while max(needed) > bound:
             best: tuple[float, int, int, _Mode] | None = None
-            for i, unit in enumerate(self.units):
-                if not unit.first <= at <= unit.last:
-                    continue
-                for mode in unit.modes:
-                    saved = chosen[i].bytes - mode.bytes
-                    if saved > 0 and (recompute or mode.extra_macs == 0):
-                        rank = ((mode.cost - chosen[i].cost) / saved, -saved, i, mode)
+            for i in self.present[needed.index(max(needed))]:
+                bytes_now, cost_now = chosen[i].bytes, chosen[i].cost
+                for mode in self.units[i].modes[means]:
+                    if mode.bytes < bytes_now:
+                        saved = bytes_now - mode.bytes
+                        rank = ((mode.cost - cost_now) / saved, -saved, i, mode)
                         if best is None or rank[:3] < best[:3]:
                             best = rank
-            if best is None:
-                return None
+            assert best is not None
             _, saved, i, mode = best
-            live[self.units[i].first : self.units[i].last + 1] += saved
             chosen[i] = mode
+            for phase, present in enumerate(self.present):
+                if i in present:
+                    needed[phase] += saved
         return tuple(chosen)
 
 
@@ -142,54 +180,58 @@ class Planner:
     strip_height: at most so many rows a step.  strips: whether tensors may be strips, and rows computed again.
     """
 
-    def __init__(
-        self, graph: QGraph, *, push_rows: bool = False, strip_height: int = 1, strips: bool = True
-    ) -> None:
+    def __init__(self, graph: QGraph, *, push_rows: bool = False, strip_height: int = 1, strips: bool = True) -> None:
         self.graph = graph
         self.push_rows = push_rows
         self.strip_height = strip_height
         self.strips = strips
         self.start = -1 if push_rows else 0
         self.cuts = [cut for cut in _cuts(graph) if cut > self.start]
+        self.smallest_plans: dict[Means, Plan] = {}
         self.stretch = functools.cache(self._stretch)
         self.strip_mode = functools.cache(self._strip_mode)
 
     def smallest(self, *, recompute: bool = False) -> Plan:
         """The plan with the smallest arena that this planner finds."""
-        low, high = 0, self._upper_bound(recompute)
-        while high - low > max(16, high >> 9):
-            middle = (low + high) // 2
-            if self._fit(middle, recompute) is None:
-                low = middle
-            else:
-                high = middle
-        bounds = [high, *(int(high * share) for share in (1.005, 1.01, 1.02, 1.04))]
-        plans = [self._assemble(choice) for bound in bounds if (choice := self._fit(bound, recompute))]
-        return min(plans, key=lambda plan: plan.arena_bytes)
+        return self._smallest(Means.recomputation if recompute else Means.strips)
+
+    def rings_within(self, ram: int) -> Plan | None:
+        """The smallest plan without strips, if its arena takes no more than `ram` bytes."""
+        if self._fit(ram, Means.rings) is None:
+            return None
+        plan = self._smallest(Means.rings)
+        return plan if plan.arena_bytes <= ram else None
 
     def within(self, ram: int) -> Plan:
-        """The plan that computes least twice in an arena of `ram` bytes. Raises LinnetError where there is none."""
-        for recompute in (False, True):
-            best: Plan | None = None
+        """The fastest plan in an arena of `ram` bytes: of rings alone, else with strips, else with recomputation.
+
+        Raises LinnetError, naming the smallest arena and what binds, where there is none.
+        """
+        if plan := self.rings_within(ram):
+            return plan
+        for means in (Means.strips, Means.recomputation):
             for share in CLOSE_TO_BOUND:
-                choice = self._fit(int(ram * share), recompute)
+                choice = self._fit(int(ram * share), means)
                 if choice is None:
                     break
                 plan = self._assemble(choice)
                 if plan.arena_bytes <= ram:
                     return plan
-                best = plan if best is None or plan.arena_bytes < best.arena_bytes else best
-        smallest = self.smallest(recompute=True)
+        smallest = self._smallest(Means.recomputation)
         if smallest.arena_bytes <= ram:
             return smallest
-        raise LinnetError(self._too_small(ram, smallest))
+        raise LinnetError(
+            f"the smallest arena is {smallest.arena_bytes} bytes, {smallest.arena_bytes - ram} more than allowed; "
+            f"what binds is {binding(self.graph, smallest)}: use a smaller input or width"
+            + ("" if self.push_rows else ", or push the picture row by row (--input rows)")
+        )
 
     def curve(self) -> list[Plan]:
         """Plans from the one that computes nothing twice to the smallest of all: no other is better in both."""
         first, last = self.smallest(), self.smallest(recompute=True)
         plans = [first, last]
-        for ram in np.linspace(last.arena_bytes, first.arena_bytes, 12)[1:-1]:
-            choice = self._fit(int(ram), True)
+        for ram in np.linspace(last.arena_bytes, first.arena_bytes, CURVE_POINTS)[1:-1]:
+            choice = self._fit(int(ram), Means.recomputation)
             if choice:
                 plans.append(self._assemble(choice))
         plans.sort(key=lambda plan: (plan.arena_bytes, extra_macs(self.graph, plan)))
@@ -199,30 +241,23 @@ class Planner:
                 front.append(plan)
         return front[::-1]
 
-    def _too_small(self, ram: int, smallest: Plan) -> str:
-        binding = max(self._ends(), key=lambda ends: self.stretch(*ends).live.max())
-        names = f"{self.graph.ops[binding[0] + 1].name} to {self.graph.ops[binding[1]].name}"
-        advice = "a smaller input or width" + ("" if self.push_rows else ", or push the picture row by row (--input rows)")
-        return (
-            f"the smallest arena is {smallest.arena_bytes} bytes, {smallest.arena_bytes - ram} more than allowed; "
-            f"what binds is around {names}: use {advice}"
-        )
+    def _smallest(self, means: Means) -> Plan:
+        if means not in self.smallest_plans:
+            low, high = 0, SMALLEST_BOUND
+            while self._fit(high, means) is None:  # from below: long stretches need not be looked at
+                low, high = high, 2 * high
+            while high - low > max(16, high >> 9):
+                middle = (low + high) // 2
+                if self._fit(middle, means) is None:
+                    low = middle
+                else:
+                    high = middle
+            choices = [self._fit(int(high * share), means) for share in ABOVE_BOUND]
+            plans = [self._assemble(choice) for choice in choices if choice]
+            self.smallest_plans[means] = min(plans, key=lambda plan: plan.arena_bytes)
+        return self.smallest_plans[means]
 
-    def _ends(self) -> list[tuple[int, int]]:
-        return list(zip([self.start, *self.cuts], self.cuts, strict=False))
-
-    def _upper_bound(self, recompute: bool) -> int:
-        """A bound that plans of the shortest stretches keep."""
-        high = 1
-        for begin, end in self._ends():
-            stretch = self.stretch(begin, end)
-            low = int(stretch.live.max())
-            while stretch.fit(low, recompute) is None:
-                low += max(low >> 5, 64)
-            high = max(high, low)
-        return high
-
-    def _fit(self, bound: int, recompute: bool) -> _Choice | None:
+    def _fit(self, bound: int, means: Means) -> _Choice | None:
         """Dynamic program over the ends of stretches: the least cost with which every stretch keeps the bound."""
         best: dict[int, tuple[int, int]] = {self.start: (0, self.start)}
         modes: dict[tuple[int, int], tuple[_Mode, ...]] = {}
@@ -231,10 +266,10 @@ class Planner:
                 continue
             for end in self.cuts[i:]:
                 stretch = self.stretch(begin, end)
-                fitted = stretch.fit(bound, recompute)
+                fitted = stretch.fit(bound, means)
+                if stretch.inner > bound:
+                    break  # a longer stretch from here can only be larger
                 if fitted is None:
-                    if sum(min(mode.bytes for mode in unit.modes) for unit in stretch.units) > bound:
-                        break  # a longer stretch from here can only be larger
                     continue
                 modes[begin, end] = fitted
                 candidate = (best[begin][0] + sum(mode.cost for mode in fitted), begin)
@@ -288,10 +323,10 @@ class Planner:
                 reader = self.graph.writer_index(tensor)
             if tensors:
                 taken.update(tensors)
-                modes = tuple(self._modes(tensors, lives))
+                modes = list(self._modes(tensors, lives))
                 first = min(lives[tensor].first for tensor in tensors)
                 last = max(lives[tensor].last for tensor in tensors)
-                yield tensors, _Unit(first, last, modes)
+                yield tensors, _Unit(first, last, tuple(_worth_a_look(modes, means) for means in Means))
 
     def _modes(self, tensors: list[int], lives: dict[int, Lifetime]) -> Iterator[_Mode]:
         """tensors: from the last of the unit backwards."""
@@ -329,7 +364,10 @@ class Planner:
         lives = {life.tensor: life for life in lifetimes(self.graph, steps, kept=[self.graph.ops[end].output])}
         units = list(self._units(ops, lives))
         apart = {tensor for tensors, _ in units for tensor in tensors}
-        live = np.zeros(len(steps) + 2, np.int64)
+        live, inner = np.zeros((2, len(steps) + 2), np.int64)
+        for _, unit in units:
+            inner[unit.first] += unit.smallest
+            inner[unit.last + 1] -= unit.smallest
         for life in lives.values():
             if life.tensor in apart:
                 continue
@@ -337,15 +375,40 @@ class Planner:
                 np.add.at(live, np.maximum(life.born, 0), life.row_bytes)
                 np.add.at(live, np.minimum(life.dies, len(steps)) + 1, -life.row_bytes)
             else:
-                live[max(life.first, 0)] += life.size
-                live[life.last + 1] -= life.size
-        return _Stretch(np.cumsum(live)[:-1], tuple(unit for _, unit in units))
+                for bytes_in_use in (live, inner):
+                    bytes_in_use[max(life.first, 0)] += life.size
+                    bytes_in_use[life.last + 1] -= life.size
+        bounds = sorted({0, *(at for _, unit in units for at in (unit.first, unit.last + 1))})
+        present = [[i for i, (_, unit) in enumerate(units) if unit.first <= at <= unit.last] for at in bounds]
+        others = np.maximum.reduceat(np.cumsum(live), bounds).tolist()
+
+        def needed(means: Means, which: int) -> tuple[int, ...]:
+            """In each phase, with the first or last mode of each unit."""
+            sizes = [unit.modes[means][which].bytes for _, unit in units]
+            return tuple(other + sum(sizes[i] for i in here) for other, here in zip(others, present, strict=True))
+
+        return _Stretch(
+            units=tuple(unit for _, unit in units),
+            rings=needed(Means.rings, 0),
+            present=tuple(map(tuple, present)),
+            least=tuple(max(needed(means, -1)) for means in Means),
+            inner=int(np.cumsum(inner).max()),
+        )
 
     def _assemble(self, choice: _Choice) -> Plan:
         steps = [] if self.push_rows else [Step(0, 0, total_rows(self.graph, self.graph.ops[0]))]
         for begin, end in choice.stretches:
             steps += stream(self.graph, range(begin + 1, end + 1), self.strip_height, choice.strips)
         return assemble(self.graph, Family.ref, steps, choice.strips)
+
+
+def _worth_a_look(modes: Sequence[_Mode], means: Means) -> tuple[_Mode, ...]:
+    """Those modes than which no other is both cheaper and smaller, cheapest first."""
+    found: list[_Mode] = []
+    for mode in sorted(modes, key=lambda mode: (mode.cost, mode.bytes)):
+        if mode.means <= means and (not found or mode.bytes < found[-1].bytes):
+            found.append(mode)
+    return tuple(found)
 
 
 def _cuts(graph: QGraph) -> list[int]:
@@ -395,7 +458,9 @@ def rows_computed(graph: QGraph, plan: Plan) -> list[int]:
         rows[step.op] += step.n
         for tensor in strips_of(graph, step.op, strips):
             reader = graph.ops[graph.readers(tensor)[0]]
-            again, new = strip_rows(step, strips[tensor]) if reader.kind == OpKind.depthwise else (range(0), range(step.n))
+            again, new = (
+                strip_rows(step, strips[tensor]) if reader.kind == OpKind.depthwise else (range(0), range(step.n))
+            )
             rows[graph.writer_index(tensor)] += len(again) + len(new)
     return rows
 
@@ -407,6 +472,31 @@ def extra_macs(graph: QGraph, plan: Plan) -> int:
         for op, rows in zip(graph.ops, rows_computed(graph, plan), strict=True)
         if op.weights is not None
     )
+
+
+def binding(graph: QGraph, plan: Plan) -> str:
+    """Where a plan needs its memory: the operator of the fullest step, and the largest tensors that live then."""
+    strips = strips_in(graph, plan)
+    lives = lifetimes(graph, plan.steps, kept=[graph.ops[-1].output], strips=strips)
+    change = np.zeros(len(plan.steps) + 2, np.int64)
+    for life in lives:
+        for born, dies, size in _held(life):
+            change[born] += size
+            change[dies + 1] -= size
+    fullest = int(np.cumsum(change)[: len(plan.steps)].argmax())
+    held = {life.tensor: sum(size for born, dies, size in _held(life) if born <= fullest <= dies) for life in lives}
+    largest = sorted(held, key=lambda tensor: (-held[tensor], tensor))[:3]
+    listed = ", ".join(f"{held[tensor]} of {graph.tensors[tensor].name}" for tensor in largest if held[tensor])
+    return f"{graph.ops[plan.steps[fullest].op].name} ({listed})"
+
+
+def _held(life: Lifetime) -> Iterator[tuple[int, int, int]]:
+    """First and last step, and bytes: of each row where the tensor is whole, else of the ring."""
+    if life.ring == len(life.born):
+        for born, dies in zip(life.born, life.dies, strict=True):
+            yield max(int(born), 0), int(dies), life.row_bytes
+    else:
+        yield max(life.first, 0), life.last, life.size
 
 
 def plan(graph: QGraph, *, push_rows: bool = False, strip_height: int = 1, strips: bool = True) -> Plan:

@@ -81,8 +81,10 @@ def reads(graph: QGraph, step: Step, strips: Strips) -> Iterator[tuple[int, rang
 
 
 def in_place(graph: QGraph, strips: Strips) -> frozenset[tuple[int, int]]:
-    """Pairs (source, result) of which the result's rows may be written exactly over the source's: the operator works
-    element by element, and no step of it reads the source's row in any other way."""
+    """Pairs (source, result) of which the result's rows may be written exactly over the source's.
+
+    The operator works element by element, and no step of it reads the source's row in any other way.
+    """
     pairs: set[tuple[int, int]] = set()
     for index, op in enumerate(graph.ops):
         if op.kind in (OpKind.add, OpKind.softmax):

@@ -2,8 +2,8 @@
 
 An output row of a depthwise convolution looks at a window of rows. Some of them are kept, whole, from the step before;
 the others lie in strips just wide enough for a few output columns. So an expanded tensor of a 3x3 block costs two rows
-and a bit instead of three, one and a bit at stride 2, and what follows it at once (the projection's input) only a strip.
-Rows may also be kept for less long and computed again. kernels_c/src/strips.[ch] executes this.
+and a bit instead of three, one and a bit at stride 2, and what follows it at once (the projection's input) only a
+strip. Rows may also be kept for less long and computed again. kernels_c/src/strips.[ch] executes this.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ class Strip:
         return Placement(offset, self.kept, self.strip_bytes, Layout.strip)
 
     def computed(self, y: int) -> tuple[range, range]:
-        """Rows that the step of output row y computes: again, and for the first time. y < 0: a leading step, which
-        computes what it hands on."""
+        """Rows that the step of output row y computes: again, and for the first time.
+
+        y < 0: a leading step, which computes what it hands on.
+        """
         first = y * self.stride[0] - self.pad[0]
         new = first + max(self.kernel[0] - self.stride[0], 0)
         if y < 0:
@@ -66,7 +68,8 @@ class Strip:
         return again, self._inside(new, first + self.kernel[0])
 
     def _inside(self, start: int, stop: int) -> range:
-        return range(max(start, 0), max(min(stop, self.shape[0]), max(start, 0)))
+        first = max(start, 0)
+        return range(first, max(first, min(stop, self.shape[0])))
 
     def covers(self, outputs: tuple[int, int]) -> bool:
         """Whether the windows of (rows, columns) outputs touch every row and column, so that everything is computed."""
