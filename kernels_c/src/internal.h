@@ -74,7 +74,12 @@ typedef struct lnt_range {
  * step. */
 enum { LNT_SPLIT_NONE = 0, LNT_SPLIT_ROWS = 1, LNT_SPLIT_CHANNELS = 2 };
 
-/* One kernel: each source file exports one of these. */
+/* One kernel: each source file exports one of these.
+ *
+ * run computes exactly the range, and nothing to the left, right, above or below it. Rows of `in` and `out` may start
+ * at any column (x0), and rows of `in` may lie anywhere (window), so a kernel finds them by lnt_row() or lnt_pixel()
+ * only. Columns of `in` are there as far as the range looks at them, and no further. Kernels of conv, depthwise,
+ * pointwise and avg_pool are given any columns, the others whole rows. */
 typedef struct lnt_kernel {
     const char *name;
     void (*run)(const lnt_params *params, const lnt_operands *operands, lnt_range range);
