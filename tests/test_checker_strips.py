@@ -136,9 +136,12 @@ def test_strips_too_narrow_for_one_column() -> None:
 
 
 def test_strips_outside_the_arena() -> None:
-    for tensor in (ACROSS, DOWN):
-        strip = planner.strips_in(GRAPH, PLAN)[tensor]
-        assert with_placement(tensor, offset=PLAN.arena_bytes - strip.bytes + 1) == PLACEMENT
+    for tensor, strip in planner.strips_in(GRAPH, PLAN).items():
+        item = PLAN.placements[tensor]
+        place = item.rows * GRAPH.tensors[tensor].row_bytes + (strip.kernel[0] - item.rows) * item.row_bytes
+        room = replace(PLAN, arena_bytes=PLAN.arena_bytes + place)
+        assert answer(moved(room, tensor, PLAN.arena_bytes)) == 0
+        assert answer(moved(room, tensor, PLAN.arena_bytes + 1)) == PLACEMENT
         assert with_placement(tensor, offset=2**32 - 1) == PLACEMENT
         assert with_placement(tensor, row_bytes=2**32 - 2**32 % strip.shape[2] - strip.shape[2]) == PLACEMENT
 

@@ -96,7 +96,12 @@ def test_timeline(name: str) -> None:
     taken = np.full((plan.arena_bytes, len(plan.steps)), -1)
     for resident in living:
         placement = plan.placements[resident.tensor]
-        assert resident.held.name == "strip" or resident.bytes == placement.rows * placement.row_bytes
+        if resident.held.name == "strip":
+            kept, fresh = (int(rows) for rows in resident.rows.removeprefix("strip ").split("+"))
+            kept_bytes = kept * GRAPH.tensors[resident.tensor].row_bytes
+            assert resident.bytes == kept_bytes + fresh * placement.row_bytes
+        else:
+            assert resident.bytes == placement.rows * placement.row_bytes
         for start, end, first, last in resident.pieces():
             assert resident.offset <= start < end <= resident.offset + resident.bytes <= plan.arena_bytes
             assert 0 <= resident.first_step <= first <= last <= resident.last_step < len(plan.steps)
@@ -137,12 +142,12 @@ def test_inspect_lists_the_timeline(name: str) -> None:
 def test_stretches_are_the_planners() -> None:
     """Each starts where no operator before it goes on, and together they are the whole program."""
     for plan in PLANS.values():
-        found = timeline.stretches(GRAPH, plan)
+        found = list(timeline.stretches(GRAPH, plan))
         assert [first for first, *_ in found] == [0, *(last + 1 for _, last, *_ in found[:-1])]
         assert found[-1][1] == len(plan.steps) - 1
         assert [op for *_, op, _ in found] == [0, *(op + 1 for *_, op in found[:-1])]
         assert found[-1][3] == len(GRAPH.ops) - 1
-    assert len(timeline.stretches(GRAPH, PLANS["layers"])) == len(GRAPH.ops)
+    assert len(list(timeline.stretches(GRAPH, PLANS["layers"]))) == len(GRAPH.ops)
 
 
 def test_inspect_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

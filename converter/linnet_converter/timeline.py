@@ -9,10 +9,11 @@ from enum import Enum
 
 from linnet.format_gen import DType
 
+from . import fusion
 from .plan import Plan
 from .planner import strips_in
 from .qgraph import QGraph
-from .schedule import Lifetime, lifetimes, strips_of
+from .schedule import Lifetime, lifetimes
 from .svg import Drawing, Point
 
 
@@ -58,7 +59,9 @@ def residents(graph: QGraph, plan: Plan) -> list[Resident]:
         place, tensor = plan.placements[life.tensor], graph.tensors[life.tensor]
         strip = strips.get(life.tensor)
         if strip:
-            held, rows, size = Held.strip, f"strip {strip.kept}+{strip.kernel[0] - strip.kept}", strip.bytes
+            fresh = strip.kernel[0] - strip.kept
+            held, rows = Held.strip, f"strip {strip.kept}+{fresh}"
+            size = strip.kept * tensor.row_bytes + fresh * place.row_bytes
         else:
             held = Held.whole if place.rows == tensor.shape[0] else Held.ring
             rows, size = f"{place.rows}/{tensor.shape[0]}", place.rows * place.row_bytes
@@ -67,18 +70,13 @@ def residents(graph: QGraph, plan: Plan) -> list[Resident]:
     return sorted(found, key=lambda resident: (resident.first_step, resident.tensor))
 
 
-def stretches(graph: QGraph, plan: Plan) -> list[tuple[int, int, int, int]]:
-    """(first step, last step, first operator, last operator) of runs of steps between which no operator goes on."""
-    strips = strips_in(graph, plan)
-    spans = []
-    for step in plan.steps:
-        first = min([step.op, *(graph.writer_index(tensor) for tensor in strips_of(graph, step.op, strips))])
-        spans.append((first, step.op))
-    latest = list(itertools.accumulate((last for _, last in spans), max))
-    earliest = list(itertools.accumulate((first for first, _ in reversed(spans)), min))[::-1]
-    begins = [0, *(at for at in range(1, len(spans)) if latest[at - 1] < earliest[at])]
-    ends = [*begins[1:], len(spans)]
-    return [(begin, end - 1, earliest[begin], latest[end - 1]) for begin, end in zip(begins, ends, strict=True)]
+def stretches(graph: QGraph, plan: Plan) -> Iterator[tuple[int, int, int, int]]:
+    """First and last step, first and last operator of each stretch."""
+    begin = 0
+    for stretch in fusion.stretches(graph, plan):
+        steps = sum(stretch.first <= step.op <= stretch.last for step in plan.steps)
+        yield begin, begin + steps - 1, stretch.first, stretch.last
+        begin += steps
 
 
 WIDTH, HEIGHT = 1400.0, 640.0

@@ -63,13 +63,13 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
 
     strips = strips_in(graph, plan)
     living = residents(graph, plan)
-    held_rows = {resident.tensor: resident.rows for resident in living}
+    rows = {resident.tensor: resident.rows for resident in living}
+    held = {resident.tensor: resident.bytes for resident in living}
     ops: list[dict[str, Any]] = []
     for index, op in enumerate(graph.ops):
         count = macs(graph, op)
         output = graph.tensors[op.output]
-        rings = [plan.placements[i] for i in (op.output, op.state) if i is not None]
-        held = strips[op.output].bytes if op.output in strips else sum(r.rows * r.row_bytes for r in rings)
+        placement = plan.placements[op.output]
         ops.append(
             {
                 "index": index,
@@ -79,10 +79,10 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
                 "output_shape": list(output.shape),
                 "macs": count,
                 "weight_bytes": weight_bytes(op),
-                "arena_bytes": held,
-                "rows": held_rows.get(op.output, ""),
-                "layout": rings[0].layout.name,
-                "ring_rows": rings[0].rows,
+                "arena_bytes": sum(held.get(tensor, 0) for tensor in (op.output, op.state) if tensor is not None),
+                "rows": rows.get(op.output, ""),
+                "layout": placement.layout.name,
+                "ring_rows": placement.rows,
                 "strip_columns": strips[op.output].columns if op.output in strips else None,
             }
         )
