@@ -85,7 +85,7 @@ def draw_curve(title: str, graph: QGraph, plans: Sequence[Plan]) -> Drawing:
         x, y = place(*point)
         label = f"{plan.arena_bytes:,}"
         drawing.rect(x - 4, y - 4, 8, 8, title=f"{label} bytes, {point[1]:.1f} % more MACs", rx=4, fill="#1f5fa8")
-        drawing.text(x - 8, y + 4, label, text_anchor="end")
+        drawing.text(x - 6, y - 7, f"{label} bytes", text_anchor="end")
     return drawing
 
 

@@ -16,8 +16,9 @@ Every plan of a network gives the same bytes.
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -125,6 +126,18 @@ class _Unit:
 
 
 @dataclass(frozen=True)
+class _Fitted:
+    """A mode for each unit of a stretch, and the most bytes in use in each phase."""
+
+    modes: tuple[_Mode, ...]
+    needed: tuple[int, ...]
+
+    @functools.cached_property
+    def most(self) -> int:
+        return max(self.needed)
+
+
+@dataclass(frozen=True)
 class _Stretch:
     """Estimate of one stretch, in phases: the times between which units come and go.
 
@@ -138,30 +151,35 @@ class _Stretch:
     present: tuple[tuple[int, ...], ...]
     least: tuple[int, ...]
     inner: int
+    fitted: dict[Means, list[_Fitted]] = field(default_factory=dict, compare=False)
 
     def fit(self, bound: int, means: Means) -> tuple[_Mode, ...] | None:
-        """A mode for each unit with which the stretch keeps the bound; greedy, least cost per byte saved first."""
+        """A mode for each unit with which the stretch keeps the bound; greedy, least cost per byte saved first.
+
+        What comes next does not depend on the bound, so every choice is made once and kept in `fitted`.
+        """
         if self.least[means] > bound:
             return None
-        chosen = [unit.modes[means][0] for unit in self.units]
-        needed = list(self.rings)
-        while max(needed) > bound:
-            best: tuple[float, int, int, _Mode] | None = None
-            for i in self.present[needed.index(max(needed))]:
-                bytes_now, cost_now = chosen[i].bytes, chosen[i].cost
-                for mode in self.units[i].modes[means]:
-                    if mode.bytes < bytes_now:
-                        saved = bytes_now - mode.bytes
-                        rank = ((mode.cost - cost_now) / saved, -saved, i, mode)
-                        if best is None or rank[:3] < best[:3]:
-                            best = rank
-            assert best is not None
-            _, saved, i, mode = best
-            chosen[i] = mode
-            for phase, present in enumerate(self.present):
-                if i in present:
-                    needed[phase] += saved
-        return tuple(chosen)
+        path = self.fitted.setdefault(means, [_Fitted(tuple(unit.modes[means][0] for unit in self.units), self.rings)])
+        while path[-1].most > bound:
+            path.append(self._smaller(path[-1], means))
+        return path[bisect_left(path, -bound, key=lambda fitted: -fitted.most)].modes
+
+    def _smaller(self, fitted: _Fitted, means: Means) -> _Fitted:
+        """The same with another mode for one unit of the fullest phase, one of which has a smaller one."""
+        best: tuple[float, int, int, _Mode] | None = None
+        for i in self.present[fitted.needed.index(fitted.most)]:
+            now = fitted.modes[i]
+            for mode in self.units[i].modes[means]:
+                if mode.bytes < now.bytes:
+                    saved = now.bytes - mode.bytes
+                    rank = ((mode.cost - now.cost) / saved, -saved, i, mode)
+                    if best is None or rank[:3] < best[:3]:
+                        best = rank
+        assert best is not None
+        _, saved, i, mode = best
+        needed = tuple(size + saved * (i in here) for size, here in zip(fitted.needed, self.present, strict=True))
+        return _Fitted((*fitted.modes[:i], mode, *fitted.modes[i + 1 :]), needed)
 
 
 @dataclass(frozen=True)
@@ -254,6 +272,8 @@ class Planner:
                     high = middle
             choices = [self._fit(int(high * share), means) for share in ABOVE_BOUND]
             plans = [self._assemble(choice) for choice in choices if choice]
+            if means > Means.rings:  # what the search finds with more means is not always smaller
+                plans.append(self._smallest(Means(means - 1)))
             self.smallest_plans[means] = min(plans, key=lambda plan: plan.arena_bytes)
         return self.smallest_plans[means]
 
