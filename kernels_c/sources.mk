@@ -5,6 +5,7 @@ LNT_SOURCES := \
     src/error.c \
     src/format.c \
     src/run.c \
+    src/strips.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
     src/ref/conv.c \

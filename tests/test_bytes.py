@@ -39,7 +39,9 @@ def test_network_under_every_plan(seed: int) -> None:
     """Fused, pushed, in strips of several rows, layer by layer: all give the oracle's bytes."""
     graph = random_networks.network(seed)
     plans = [planner.plan_layer_by_layer(graph)]
-    plans += [planner.plan(graph, push_rows=rows, strip=strip) for rows in (False, True) for strip in (1, 2, 5)]
+    for push_rows in (False, True):
+        plans += [planner.plan(graph, push_rows=push_rows, strip_height=n, strips=False) for n in (1, 2, 5)]
+        plans += planner.Planner(graph, push_rows=push_rows).curve()
     for plan in plans:
         assert_equal(graph, plan, seed)
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 import random_networks
 import small_networks
+import test_checker_strips
 
 import linnet
 from linnet import format_gen
@@ -24,6 +25,7 @@ from linnet.format_gen import DType, Family, InputKind, Layout, OpKind, Version
 from linnet.modelfile import ModelFile
 from linnet_converter import lnt_file, planner
 from linnet_converter.qgraph import QGraph
+from linnet_converter.schedule import strips_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "kernels_c/schema/linnet.fbs"
@@ -104,6 +106,24 @@ def test_flatc_reads_what_we_write(name: str, flatc: Flatc, tmp_path: Path) -> N
         assert tuple(content[field]) == getattr(file, field)
     assert content["preprocessing"] == {"mean": list(file.mean), "std": list(file.std)}
     assert content["producer"] == file.producer == "linnet"
+
+
+def test_strips_as_flatc_prints_them(flatc: Flatc, tmp_path: Path) -> None:
+    """Layout, kept rows and leading steps of a plan with strips."""
+    graph, plan = test_checker_strips.GRAPH, test_checker_strips.PLAN
+    data = lnt_file.write(graph, [plan])
+    (listed,) = as_json(flatc, data, tmp_path)["plans"]
+    strips = planner.strips_in(graph, plan)
+    assert {i for i, item in enumerate(listed["placements"]) if item["layout"] == "strip"} == set(strips)
+    for tensor, strip in strips.items():
+        item, channels = listed["placements"][tensor], strip.shape[2]
+        assert item["rows"] == strip.kept
+        assert (item["row_bytes"] // channels - strip.kernel[1]) // strip.stride[1] + 1 == strip.columns
+    leading = [step["op"] for step in listed["steps"] if step["n"] == 0]
+    expected = sum(strip.lead for strip in strips.values())
+    assert len(leading) == expected == 3
+    assert all(any(strips[tensor].lead for tensor in strips_of(graph, op, strips)) for op in leading)
+    assert lnt_file.write(*lnt_file.read(data)) == data
 
 
 def test_we_read_what_flatc_writes(flatc: Flatc, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from PIL import Image
 import linnet
 from linnet import cli
 from linnet.files import write_atomic
-from linnet_converter import conversion, lnt_file, onnx_reader, pictures, validation
+from linnet_converter import conversion, lnt_file, onnx_reader, pictures, planner, schedule, timeline, validation
 from linnet_converter.commands.inspect import inspect
+from linnet_converter.plan import Step
+from linnet_converter.svg import Drawing
 
 EXPORTERS = Path(__file__).parent / "exporters"
 LOGITS = EXPORTERS / "torch_ts17_relu_dw5.onnx"
@@ -67,12 +70,125 @@ def test_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_inspect_counts_rows_computed_again() -> None:
-    graph, (plan,) = lnt_file.read(small_networks.lnt(GRAPH))
+    graph, plan = GRAPH, planner.plan(GRAPH, strips=False)
     again = next(step for step in plan.steps if step.op == 2)
     twice = replace(plan, steps=(*plan.steps, again))
     once = inspect(graph, plan)
     assert inspect(graph, twice)["macs"] == once["macs"]
     assert inspect(graph, twice)["recomputed_macs"] == again.n * once["ops"][2]["output_shape"][1] * 8 * 16
+
+
+PLANS = {
+    "rings": planner.plan(GRAPH, strips=False),
+    "strips": planner.plan(GRAPH, push_rows=True),
+    "layers": planner.plan_layer_by_layer(GRAPH),
+    "tightest": planner.Planner(GRAPH).smallest(recompute=True),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_timeline(name: str) -> None:
+    """Everybody lives inside the arena and while the program runs, and no two share a byte and a step."""
+    plan = PLANS[name]
+    living = timeline.residents(GRAPH, plan)
+    assert sorted(resident.tensor for resident in living) == list(range(len(GRAPH.tensors)))
+    in_place = schedule.in_place(GRAPH, planner.strips_in(GRAPH, plan))
+    taken = np.full((plan.arena_bytes, len(plan.steps)), -1)
+    for resident in living:
+        placement = plan.placements[resident.tensor]
+        if resident.held.name == "strip":
+            kept, fresh = (int(rows) for rows in resident.rows.removeprefix("strip ").split("+"))
+            kept_bytes = kept * GRAPH.tensors[resident.tensor].row_bytes
+            assert resident.bytes == kept_bytes + fresh * placement.row_bytes
+        else:
+            assert resident.bytes == placement.rows * placement.row_bytes
+        for start, end, first, last in resident.pieces():
+            assert resident.offset <= start < end <= resident.offset + resident.bytes <= plan.arena_bytes
+            assert 0 <= resident.first_step <= first <= last <= resident.last_step < len(plan.steps)
+            there = set(np.unique(taken[start:end, first : last + 1]).tolist()) - {-1}
+            meets_once = {other for other in there if {(other, resident.tensor), (resident.tensor, other)} & in_place}
+            assert not there - meets_once, f"{resident.name} meets {there}"
+            taken[start:end, first : last + 1] = resident.tensor
+
+
+def test_timeline_of_an_operator_in_place() -> None:
+    """The logits and the probabilities written over them share their bytes in one step, and only there."""
+    graph = small_networks.classifier(softmax=True)
+    plan = planner.plan(graph)
+    probabilities, logits = (
+        next(r for r in timeline.residents(graph, plan) if r.tensor == op.output) for op in graph.ops[:-3:-1]
+    )
+    assert logits.offset == probabilities.offset
+    assert logits.last_step == probabilities.first_step == len(plan.steps) - 1
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_inspect_lists_the_timeline(name: str) -> None:
+    report = inspect(GRAPH, PLANS[name])
+    strips = planner.strips_in(GRAPH, PLANS[name])
+    for op in report["ops"]:
+        tensor = GRAPH.ops[op["index"]].output
+        entry = next(entry for entry in report["timeline"] if entry["tensor"] == tensor)
+        assert entry["held"] == op["layout"] or op["layout"] == "nhwc"
+        assert op["strip_columns"] == (strips[tensor].columns if tensor in strips else None)
+        if entry["held"] == "strip":
+            assert op["rows"] == f"strip {op['ring_rows']}+{strips[tensor].kernel[0] - op['ring_rows']}"
+        else:
+            assert op["rows"] == f"{op['ring_rows']}/{op['output_shape'][0]}"
+            assert (entry["held"] == "whole") == (op["ring_rows"] == op["output_shape"][0])
+    assert any(op["layout"] == "strip" for op in report["ops"]) == (name in ("strips", "tightest"))
+
+
+def test_stretches_are_the_planners() -> None:
+    """Each starts where no operator before it goes on, and together they are the whole program."""
+    for plan in PLANS.values():
+        found = list(timeline.stretches(GRAPH, plan))
+        assert [first for first, *_ in found] == [0, *(last + 1 for _, last, *_ in found[:-1])]
+        assert found[-1][1] == len(plan.steps) - 1
+        assert [op for *_, op, _ in found] == [0, *(op + 1 for *_, op in found[:-1])]
+        assert found[-1][3] == len(GRAPH.ops) - 1
+    assert len(list(timeline.stretches(GRAPH, PLANS["layers"]))) == len(GRAPH.ops)
+
+
+def test_inspect_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawing = folder / "m.svg"
+    assert cli.main(["inspect", str(folder / "m.lnt"), "--svg", str(drawing)]) == 0
+    assert "arena" in capsys.readouterr().out
+    root = ElementTree.parse(drawing).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    titles = [element.text or "" for element in root.iter(f"{space}title")]
+    assert len(titles) == len(GRAPH.tensors)
+    for tensor in GRAPH.tensors:
+        assert sum(title.startswith(f"{tensor.name}: ") for title in titles) == 1
+    width, height = (float(root.attrib[key]) for key in ("width", "height"))
+    for shape in root.iter(f"{space}polygon"):
+        for x, y in (point.split(",") for point in shape.attrib["points"].split()):
+            assert 0 <= float(x) <= width
+            assert 0 <= float(y) <= height
+    assert cli.main(["inspect", str(folder / "m.lnt"), "--svg", str(folder / "none/m.svg")]) == 1
+    assert "none/m.svg: cannot be written" in capsys.readouterr().err
+
+
+def test_drawings_are_well_formed() -> None:
+    drawing = Drawing(10, 20)
+    drawing.text(1, 2, "<a> & b", upright=True, fill='"red"')
+    drawing.rect(1, 2, 3, 4, "<title>", stroke_width=1.5)
+    drawing.line(0, 0, 1, 1)
+    drawing.polyline([(0, 0), (1 / 3, 1)])
+    sheet, text, rect, line, polyline = ElementTree.fromstring(str(drawing))
+    assert (sheet.attrib["width"], sheet.attrib["height"]) == ("10", "20")
+    assert (text.text, text.attrib["fill"], text.attrib["transform"]) == ("<a> & b", '"red"', "rotate(-90 1 2)")
+    assert (rect[0].text, rect.attrib["stroke-width"]) == ("<title>", "1.5")
+    assert line.attrib["stroke"] == "black"
+    assert polyline.attrib["points"] == "0,0 0.33,1"
+
+
+def test_inspect_names_a_plan_that_cannot_be_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planner.plan(GRAPH)
+    steps = (*plan.steps, Step(len(GRAPH.ops), 0, 1))
+    (folder / "p.lnt").write_bytes(lnt_file.write(GRAPH, [replace(plan, steps=steps)]))
+    assert cli.main(["inspect", str(folder / "p.lnt")]) == 1
+    assert "p.lnt: damaged model: its plan cannot be followed" in capsys.readouterr().err
 
 
 def test_inspect_names_a_damaged_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,11 +9,12 @@ Pisarchyk and Lee 2020 (arXiv 2001.03288), in several orders of which the best c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
+import numpy.typing as npt
 
-from linnet.format_gen import DType, OpKind
+from linnet.format_gen import DType
 
 from .qgraph import QGraph
 from .schedule import Lifetime
@@ -22,65 +23,46 @@ Interval = tuple[int, int]
 """Open interval of offsets."""
 
 
-def size(graph: QGraph, life: Lifetime) -> int:
-    """Bytes of a tensor's ring."""
-    return life.ring * graph.tensors[life.tensor].row_bytes
-
-
-def _forbidden(graph: QGraph, a: Lifetime, b: Lifetime) -> list[Interval]:
+def _forbidden(a: Lifetime, b: Lifetime, may_coincide: bool) -> list[Interval]:
     """Values of offset(b) - offset(a) at which some rows that live together would overlap, as open intervals."""
-    size_a, size_b = size(graph, a), size(graph, b)
     if a.last < b.first or b.last < a.first:
         return []
     if a.ring < len(a.born) and b.ring < len(b.born):  # two rings in motion: not worth the look
-        return [(-size_b, size_a)]
+        return [(-b.size, a.size)]
     together = (a.born[:, None] <= b.dies[None]) & (b.born[None] <= a.dies[:, None])
-    forbidden = _interval(graph, a, b, together)
+    forbidden = _interval(a, b, together)
     if forbidden is None:
         return []
-    if _elementwise(graph, a, b) or _elementwise(graph, b, a):
+    if may_coincide and a.ring == b.ring and a.row_bytes == b.row_bytes and len(a.born) == len(b.born):
         # rows that meet in one step only, where one is computed element by element from the other, may coincide
         rows = np.arange(len(a.born))
         meets_once = (a.dies == b.born) | (b.dies == a.born)
         together[rows[meets_once], rows[meets_once]] = False
-        strict = _interval(graph, a, b, together)
+        strict = _interval(a, b, together)
         if strict is None or not strict[0] < 0 < strict[1]:
             return [(forbidden[0], 0), (0, forbidden[1])]
     return [forbidden]
 
 
-def _interval(
-    graph: QGraph, a: Lifetime, b: Lifetime, together: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-) -> Interval | None:
+def _interval(a: Lifetime, b: Lifetime, together: npt.NDArray[np.bool_]) -> Interval | None:
     rows_a, rows_b = np.nonzero(together)
     if not len(rows_a):
         return None
-    bytes_a, bytes_b = (graph.tensors[life.tensor].row_bytes for life in (a, b))
-    start_a, start_b = rows_a % a.ring * bytes_a, rows_b % b.ring * bytes_b
-    return int((start_a - start_b).min()) - bytes_b, int((start_a - start_b).max()) + bytes_a
-
-
-def _elementwise(graph: QGraph, source: Lifetime, result: Lifetime) -> bool:
-    """Whether result's rows may be written exactly over source's: add, residual add, softmax."""
-    if source.ring != result.ring or len(source.born) != len(result.born):
-        return False
-    producer = next((op for op in graph.ops if op.output == result.tensor), None)
-    if producer is None or graph.tensors[source.tensor].row_bytes != graph.tensors[result.tensor].row_bytes:
-        return False
-    whole = producer.inputs if producer.kind in (OpKind.add, OpKind.softmax) else producer.inputs[1:]
-    return source.tensor in whole
+    start_a, start_b = rows_a % a.ring * a.row_bytes, rows_b % b.ring * b.row_bytes
+    return int((start_a - start_b).min()) - b.row_bytes, int((start_a - start_b).max()) + a.row_bytes
 
 
 class _Arena:
     """Places the tensors of one schedule."""
 
-    def __init__(self, graph: QGraph, lives: Sequence[Lifetime]) -> None:
+    def __init__(self, graph: QGraph, lives: Sequence[Lifetime], in_place: Set[tuple[int, int]]) -> None:
         self.lives = lives
-        self.sizes = [size(graph, life) for life in lives]
+        self.sizes = [life.size for life in lives]
         self.alignment = [4 if graph.tensors[life.tensor].dtype == DType.int32 else 1 for life in lives]
         self.forbidden: dict[tuple[int, int], list[Interval]] = {}
         for i, j in itertools.combinations(range(len(lives)), 2):
-            intervals = _forbidden(graph, lives[i], lives[j])
+            pair = lives[i].tensor, lives[j].tensor
+            intervals = _forbidden(lives[i], lives[j], pair in in_place or pair[::-1] in in_place)
             if intervals:
                 self.forbidden[i, j] = intervals
                 self.forbidden[j, i] = [(-high, -low) for low, high in intervals]
@@ -115,9 +97,15 @@ class _Arena:
         return {i: offset - base for i, offset in offsets.items()}, high - base
 
 
-def allocate(graph: QGraph, lives: Sequence[Lifetime]) -> tuple[Mapping[int, int], int]:
-    """Arena offset of each tensor, and the arena's size."""
-    arena = _Arena(graph, lives)
+def allocate(
+    graph: QGraph, lives: Sequence[Lifetime], in_place: Set[tuple[int, int]] = frozenset()
+) -> tuple[Mapping[int, int], int]:
+    """Arena offset of each tensor, and the arena's size.
+
+    in_place: pairs (source, result) of tensors whose rows may be written exactly over one another, see
+    `schedule.in_place`.
+    """
+    arena = _Arena(graph, lives, in_place)
     indices = range(len(lives))
     orders: list[Callable[[int], tuple[int, ...]]] = [
         lambda i: (-arena.sizes[i], lives[i].first),

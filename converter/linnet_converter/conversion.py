@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from linnet.errors import LinnetError
 
-from . import calibrate, lnt_file, planner, quantize
+from . import calibrate, lnt_file, quantize
+from .budget import NO_BUDGET, Budget, check_flash, choose
 from .graph import Graph
 from .plan import Plan
 from .qgraph import QGraph
@@ -67,14 +68,17 @@ def convert(
     method: calibrate.Method = calibrate.DEFAULT_METHOD,
     labels: Sequence[str] = (),
     push_rows: bool = False,
+    budget: Budget = NO_BUDGET,
 ) -> Conversion:
-    """Calibrate, quantize, plan and write.
+    """Plan, calibrate, quantize and write.
 
     pictures: uint8 (height, width, channels) of the network's size; gone through once, or twice for some methods.
     Raises LinnetError naming the node or the setting that is wrong.
     """
     preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
+    plan = choose(quantize.shapes_only(float_graph), budget, push_rows=push_rows)  # what does not fit is said at once
     ranges = calibrate.calibrate(float_graph, lambda: (preprocessing.apply(picture) for picture in pictures), method)
     graph = quantize.quantize(float_graph, ranges, preprocessing, labels)
-    plan = planner.plan(graph, push_rows=push_rows)
-    return Conversion(float_graph, graph, plan, lnt_file.write(graph, [plan]))
+    data = lnt_file.write(graph, [plan])
+    check_flash(len(data), budget)
+    return Conversion(float_graph, graph, plan, data)

@@ -6,6 +6,7 @@ Field names are those of struct Op in kernels_c/schema/linnet.fbs. Tensors and o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,34 @@ class QGraph:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     labels: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def _writers(self) -> dict[int, int]:
+        return {op.output: index for index, op in enumerate(self.ops)}
+
+    def writer_index(self, tensor: int) -> int:
+        """Index of the operator that writes a tensor."""
+        return self._writers[tensor]
+
+    def writer(self, tensor: int) -> QOp:
+        """The operator that writes a tensor."""
+        return self.ops[self._writers[tensor]]
+
+    def is_output(self, tensor: int) -> bool:
+        """Whether an operator computes the tensor, rather than using it as its state."""
+        return tensor in self._writers
+
+    def readers(self, tensor: int) -> list[int]:
+        """Indices of the operators that read a tensor."""
+        return self._readers.get(tensor, [])
+
+    @cached_property
+    def _readers(self) -> dict[int, list[int]]:
+        readers: dict[int, list[int]] = {}
+        for index, op in enumerate(self.ops):
+            for tensor in dict.fromkeys(op.inputs):
+                readers.setdefault(tensor, []).append(index)
+        return readers
 
     @property
     def output(self) -> QTensor:

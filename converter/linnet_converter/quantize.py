@@ -381,6 +381,19 @@ def _stored(weights: npt.NDArray[np.int8], conv: Conv, kind: OpKind) -> npt.NDAr
     return weights
 
 
+def shapes_only(graph: Graph) -> QGraph:
+    """The quantized network with the right shapes and meaningless numbers: enough for plans, without calibration."""
+    ranges = dict.fromkeys(graph.shapes, (-1.0, 1.0))
+    nodes = tuple(
+        replace(node, weights=np.zeros_like(node.weights), bias=np.ones_like(node.bias))
+        if isinstance(node, Conv)
+        else node
+        for node in graph.nodes
+    )
+    channels = graph.shapes[graph.input][2]
+    return quantize(replace(graph, nodes=nodes), ranges, Preprocessing((0.0,) * channels, (1.0,) * channels))
+
+
 def quantize(
     graph: Graph, ranges: Mapping[str, Range], preprocessing: Preprocessing, labels: Sequence[str] = ()
 ) -> QGraph:

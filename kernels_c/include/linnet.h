@@ -59,14 +59,15 @@ enum {
  *
  * parallel_for: run task(arg, i) for every i in [0, count), in any order, on any thread, and return when all are done.
  * workers: how many tasks a step is to be cut into, at most (1 or less: steps stay whole).
- * trace: called after each step with the n rows [y, y + n) that operator op has just computed; row y + i starts at
- * rows + i * row_bytes; where a ring wraps, the hook is called once for each unbroken run. layout 0 is NHWC. */
+ * trace: called when operator op has computed columns [x, x + xn) of its rows [y, y + n), once for each value, in
+ * pieces that the plan decides; column x of row y + i lies at data + i * row_bytes. layout 0 is NHWC. A call with n = 0
+ * says that the operator has worked without completing anything. */
 typedef struct lnt_hooks {
     void *context;
     void (*parallel_for)(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count);
     uint32_t workers;
-    void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, const void *rows, uint32_t row_bytes,
-                  uint32_t layout);
+    void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
+                  uint32_t row_bytes, uint32_t layout);
 } lnt_hooks;
 
 struct lnt_tensor;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "strips.h"
 
 /* A plan as found in the file, still unchecked. */
 typedef struct plan {
@@ -123,7 +124,8 @@ static bool windows_are_good(uint32_t in, uint32_t out, uint32_t kernel, uint32_
 }
 
 static bool geometry_is_good(const lnt_op *op, const lnt_tensor *in, const lnt_tensor *out) {
-    return windows_are_good(in->height, out->height, op->kernel_h, op->stride_h, op->pad_top) &&
+    return op->kernel_h <= LNT_MAX_KERNEL_H &&
+           windows_are_good(in->height, out->height, op->kernel_h, op->stride_h, op->pad_top) &&
            windows_are_good(in->width, out->width, op->kernel_w, op->stride_w, op->pad_left);
 }
 
@@ -284,7 +286,60 @@ static bool ops_are_good(const lnt_net *net, uint32_t data_bytes) {
     return true;
 }
 
-static bool placement_is_good(const lnt_tensor *t, const lnt_placement *p, uint32_t arena_bytes) {
+/* A strip tensor has one reader, as its first input, and neither begins nor ends the network. */
+static const lnt_op *only_reader(const lnt_net *net, uint32_t tensor) {
+    const lnt_op *reader = NULL;
+    for (uint32_t i = 1; i < net->op_count; i++) {
+        const lnt_op *op = &net->ops[i];
+        if (op->input2 == tensor || op->state == tensor || (op->input == tensor && reader != NULL)) {
+            return NULL;
+        }
+        if (op->input == tensor) {
+            reader = op;
+        }
+    }
+    return tensor == 0 ? NULL : reader;
+}
+
+static bool computes_strips(const lnt_op *op) {
+    bool convolution = op->kind == LNT_OP_KIND_CONV || op->kind == LNT_OP_KIND_DEPTHWISE;
+    return convolution || (op->kind == LNT_OP_KIND_POINTWISE && op->input2 == LNT_NONE);
+}
+
+static bool takes_strips(const lnt_op *op) {
+    return op->kind == LNT_OP_KIND_DEPTHWISE || op->kind == LNT_OP_KIND_POINTWISE || op->kind == LNT_OP_KIND_AVG_POOL;
+}
+
+/* A window over strips is computed from rows that are there; 1x1 operators may follow it, or one another. */
+static bool chain_is_good(const lnt_net *net, const lnt_op *writer, const lnt_op *reader) {
+    uint32_t strips = 1;
+    while (strips <= LNT_MAX_STRIPS && lnt_is_strip(net, writer->input)) {
+        if (reader->kind == LNT_OP_KIND_DEPTHWISE) {
+            return false;
+        }
+        reader = writer;
+        writer = lnt_writer(net, writer->input);
+        strips++;
+    }
+    return strips <= LNT_MAX_STRIPS;
+}
+
+static bool strip_is_good(const lnt_net *net, uint32_t tensor, uint32_t arena_bytes) {
+    const lnt_op *reader = only_reader(net, tensor);
+    if (reader == NULL || !takes_strips(reader)) {
+        return false;
+    }
+    const lnt_op *writer = lnt_writer(net, tensor);
+    lnt_strip s = lnt_find_strip(net, reader);
+    uint64_t row = (uint64_t)s.tensor->width * s.tensor->channels;
+    uint32_t most_kept = s.kernel_h > s.stride_h ? s.kernel_h - s.stride_h : 0;
+    return computes_strips(writer) && chain_is_good(net, writer, reader) && row <= INT32_MAX && s.kept <= most_kept &&
+           s.placement->reserved == 0 && s.placement->row_bytes % s.tensor->channels == 0 &&
+           lnt_strip_columns(&s) != 0 && s.placement->offset <= arena_bytes &&
+           lnt_strip_bytes(&s) <= arena_bytes - s.placement->offset;
+}
+
+static bool ring_is_good(const lnt_tensor *t, const lnt_placement *p, uint32_t arena_bytes) {
     uint32_t align = lnt_element_bytes(t);
     uint64_t used = (uint64_t)t->width * t->channels * align;
     return p->rows != 0 && p->rows <= t->height && p->row_bytes >= used && p->layout == LNT_LAYOUT_NHWC &&
@@ -294,7 +349,9 @@ static bool placement_is_good(const lnt_tensor *t, const lnt_placement *p, uint3
 
 static bool placements_are_good(const lnt_net *net, uint32_t arena_bytes) {
     for (uint32_t i = 0; i < net->tensor_count; i++) {
-        if (!placement_is_good(&net->tensors[i], &net->placements[i], arena_bytes)) {
+        bool good = lnt_is_strip(net, i) ? strip_is_good(net, i, arena_bytes)
+                                         : ring_is_good(&net->tensors[i], &net->placements[i], arena_bytes);
+        if (!good) {
             return false;
         }
     }

@@ -3,10 +3,11 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "strips.h"
 
 /* Rows [lo, hi) of a tensor are intact; rows [0, top) have been computed at some time. For the sums of a pool hi
- * counts the input rows that are in them, and they are intact while lo < hi. */
+ * counts the input rows that are in them, and for the kept rows of a strip tensor the steps of its reader, leading ones
+ * included; both are intact while lo < hi. */
 typedef struct window {
     uint16_t lo;
     uint16_t hi;
@@ -21,20 +22,24 @@ typedef struct span {
     uint32_t end;
 } span;
 
-typedef struct row_range {
-    uint32_t first;
-    uint32_t count;
-} row_range;
+typedef lnt_row_range row_range;
+
+/* Memory that a step writes besides its output: the sums of a pool, scratch, strips. */
+enum { STATE, SCRATCH, FIRST_STRIP, ASIDE = FIRST_STRIP + LNT_MAX_STRIPS };
 
 /* What one step touches. A range of rows is two spans because its ring may wrap. */
 typedef struct touched {
+    uint32_t source; /* the tensor that is read: the operator's input, or what its strips are computed from */
     row_range in_rows;
     row_range out_rows;
     span in[2];
     span in2[2];
     span out[2];
-    span state;
-    span scratch;
+    span aside[ASIDE];
+    uint32_t owner[ASIDE]; /* the tensor whose place it is, or LNT_NONE */
+    uint32_t strips;
+    uint32_t kept;  /* the strip tensor whose rows stay for the next step, or LNT_NONE */
+    uint32_t index; /* of this step among those that hand rows to one another */
 } touched;
 
 typedef struct checker {
@@ -62,14 +67,14 @@ static bool overlap_any(const span a[2], const span b[2]) {
     return overlap(a[0], b[0]) || overlap(a[0], b[1]) || overlap(a[1], b[0]) || overlap(a[1], b[1]);
 }
 
-/* Rows of the input that a step reads. */
-static row_range rows_read(const lnt_params *p, const lnt_step *step) {
+/* Rows of its input that an operator reads for some rows of its output. */
+static row_range rows_read(const lnt_params *p, row_range rows) {
     const lnt_op *op = p->op;
-    if (op->kind != LNT_OP_KIND_CONV && op->kind != LNT_OP_KIND_DEPTHWISE) {
-        return (row_range){step->y, step->n};
+    if (rows.count == 0 || (op->kind != LNT_OP_KIND_CONV && op->kind != LNT_OP_KIND_DEPTHWISE)) {
+        return rows;
     }
-    int32_t first = (int32_t)step->y * op->stride_h - op->pad_top;
-    int32_t end = (step->y + step->n - 1) * op->stride_h - op->pad_top + op->kernel_h;
+    int32_t first = (int32_t)rows.first * op->stride_h - op->pad_top;
+    int32_t end = (int32_t)(rows.first + rows.count - 1) * op->stride_h - op->pad_top + op->kernel_h;
     if (first < 0) {
         first = 0;
     }
@@ -79,21 +84,63 @@ static row_range rows_read(const lnt_params *p, const lnt_step *step) {
     return (row_range){(uint32_t)first, (uint32_t)(end - first)};
 }
 
-/* Rows of the output that are whole after a step. */
+/* Follow the chain of strips from a step's operator back to the rows that must be there before. False where a leading
+ * step has nothing to lead to. */
+static bool find_source(const checker *c, const lnt_op *op, const lnt_step *step, touched *t) {
+    const lnt_net *net = c->net;
+    row_range rows = {step->y, step->n};
+    bool leads = false;
+    for (; lnt_reads_strip(net, op); op = lnt_writer(net, op->input)) {
+        lnt_strip s = lnt_find_strip(net, op);
+        uint32_t start = s.placement->offset;
+        t->aside[FIRST_STRIP + t->strips] = (span){start, start + (uint32_t)lnt_strip_bytes(&s)};
+        t->owner[FIRST_STRIP + t->strips++] = op->input;
+        if (op->kind == LNT_OP_KIND_DEPTHWISE) {
+            uint32_t lead = lnt_strip_lead(&s);
+            leads = step->y < lead;
+            rows = lnt_strip_computed(&s, step->n == 0 ? (int32_t)step->y - (int32_t)lead : step->y);
+            t->index = step->n == 0 ? step->y : lead + step->y;
+            t->kept = s.kept != 0 ? op->input : LNT_NONE;
+        }
+    }
+    if (op->kind == LNT_OP_KIND_INPUT) {
+        return step->n != 0;
+    }
+    lnt_params params = lnt_op_params(net, op);
+    t->source = op->input;
+    t->in_rows = rows_read(&params, rows);
+    return step->n != 0 || leads;
+}
+
+/* Rows of the output that are whole after a step; none after a leading one. */
 static row_range rows_written(const lnt_params *p, const lnt_step *step) {
+    if (step->n == 0) {
+        return (row_range){0, 0};
+    }
     if (p->op->kind != LNT_OP_KIND_AVG_POOL) {
         return (row_range){step->y, step->n};
     }
     return (row_range){0, step->y + step->n == p->in->height};
 }
 
-static bool holds(const window *w, row_range rows) { return w->lo <= rows.first && rows.first + rows.count <= w->hi; }
+static bool holds(const window *w, row_range rows) {
+    return rows.count == 0 || (w->lo <= rows.first && rows.first + rows.count <= w->hi);
+}
+
+/* Kept rows are there if the step before left them, and nothing has hit them since. */
+static bool kept_are_intact(const checker *c, const touched *t) {
+    if (t->kept == LNT_NONE || t->index == 0) {
+        return true;
+    }
+    const window *w = &c->windows[t->kept];
+    return w->lo < w->hi && w->hi == t->index;
+}
 
 static bool reads_are_intact(const checker *c, const lnt_op *op, const lnt_step *step, const touched *t) {
     if (op->kind == LNT_OP_KIND_INPUT) {
         return true;
     }
-    if (!holds(&c->windows[op->input], t->in_rows)) {
+    if (!holds(&c->windows[t->source], t->in_rows) || !kept_are_intact(c, t)) {
         return false;
     }
     if (op->input2 != LNT_NONE && !holds(&c->windows[op->input2], t->out_rows)) {
@@ -141,9 +188,18 @@ static bool writes_are_apart(const checker *c, const lnt_op *op, const touched *
     if (op->input2 != LNT_NONE && overlap_any(t->out, t->in2) && !coincide(out, &placements[op->input2], t->out_rows)) {
         return false;
     }
-    const span aside[2] = {t->state, t->scratch};
-    return !overlap(t->state, t->scratch) && !overlap_any(aside, t->out) && !overlap_any(aside, t->in) &&
-           !overlap_any(aside, t->in2);
+    for (uint32_t i = 0; i < ASIDE; i++) {
+        const span own[2] = {t->aside[i], {0, 0}};
+        if (overlap_any(own, t->out) || overlap_any(own, t->in) || overlap_any(own, t->in2)) {
+            return false;
+        }
+        for (uint32_t j = i + 1; j < ASIDE; j++) {
+            if (overlap(t->aside[i], t->aside[j])) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 /* Rows of one tensor that a write hits are lost, and with them all rows before the last of these. */
@@ -171,14 +227,28 @@ static void lose_picture(checker *c, span write) {
     }
 }
 
+static span strip_place(const lnt_net *net, uint32_t tensor) {
+    const lnt_op *reader = net->ops + 1;
+    while (reader->input != tensor) {
+        reader++;
+    }
+    lnt_strip s = lnt_find_strip(net, reader);
+    return (span){s.placement->offset, s.placement->offset + (uint32_t)lnt_strip_bytes(&s)};
+}
+
 /* A write to the arena by `writer`, whose own rows are accounted for elsewhere; LNT_NONE for scratch. */
 static void overwrite(checker *c, span write, uint32_t writer) {
     if (write.start == write.end) {
         return;
     }
     for (uint32_t i = 0; i < c->net->tensor_count; i++) {
-        if (i != writer) {
+        if (i == writer) {
+            continue;
+        }
+        if (!lnt_is_strip(c->net, i)) {
             lose_rows(&c->windows[i], &c->net->placements[i], write);
+        } else if (c->windows[i].lo < c->windows[i].hi && overlap(write, strip_place(c->net, i))) {
+            c->windows[i].lo = c->windows[i].hi;
         }
     }
     if (writer != 0) {
@@ -202,15 +272,54 @@ static void add_rows(window *w, const lnt_placement *p, row_range rows) {
     }
 }
 
-/* Fills t->scratch; false where it leaves the arena. */
-static bool find_scratch(const checker *c, const lnt_params *params, const lnt_step *step, touched *t) {
-    const lnt_kernel *kernel = c->net->kernels[params->op->kind];
-    uint32_t bytes = kernel->scratch_bytes ? kernel->scratch_bytes(params, step->n) : 0;
+/* Scratch of the largest kernel that a step runs; false where it leaves the arena. */
+static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *step, touched *t) {
+    uint32_t bytes = 0;
+    for (;; op = lnt_writer(c->net, op->input)) {
+        const lnt_kernel *kernel = c->net->kernels[op->kind];
+        lnt_params params = lnt_op_params(c->net, op);
+        uint32_t own = kernel->scratch_bytes ? kernel->scratch_bytes(&params, step->n) : 0;
+        bytes = own > bytes ? own : bytes;
+        if (!lnt_reads_strip(c->net, op)) {
+            break;
+        }
+    }
     if (bytes == 0) {
         return true;
     }
-    t->scratch = (span){step->scratch, step->scratch + bytes};
+    t->aside[SCRATCH] = (span){step->scratch, step->scratch + bytes};
     return step->scratch % LNT_ALIGN == 0 && step->scratch <= c->arena_bytes && bytes <= c->arena_bytes - step->scratch;
+}
+
+static void find_places(const lnt_net *net, const lnt_op *op, touched *t) {
+    find_spans(&net->placements[op->output], t->out_rows, t->out);
+    if (op->kind != LNT_OP_KIND_INPUT && t->in_rows.count != 0) {
+        find_spans(&net->placements[t->source], t->in_rows, t->in);
+    }
+    if (op->input2 != LNT_NONE) {
+        find_spans(&net->placements[op->input2], t->out_rows, t->in2);
+    }
+    if (op->state != LNT_NONE) {
+        const lnt_placement *p = &net->placements[op->state];
+        t->aside[STATE] = (span){p->offset, p->offset + p->row_bytes};
+        t->owner[STATE] = op->state;
+    }
+}
+
+static void follow_writes(checker *c, const lnt_op *op, const lnt_step *step, const touched *t) {
+    for (uint32_t i = 0; i < ASIDE; i++) {
+        overwrite(c, t->aside[i], t->owner[i]);
+    }
+    overwrite(c, t->out[0], op->output);
+    overwrite(c, t->out[1], op->output);
+    add_rows(&c->windows[op->output], &c->net->placements[op->output], t->out_rows);
+    if (op->state != LNT_NONE) {
+        add_rows(&c->windows[op->state], &c->net->placements[op->state], (row_range){step->y, step->n});
+    }
+    if (t->kept != LNT_NONE) {
+        c->windows[t->kept].lo = 0;
+        c->windows[t->kept].hi = (uint16_t)(t->index + 1);
+    }
 }
 
 static int check_step(checker *c, const lnt_step *step) {
@@ -220,41 +329,22 @@ static int check_step(checker *c, const lnt_step *step) {
     }
     const lnt_op *op = &net->ops[step->op];
     lnt_params params = lnt_op_params(net, op);
-    if (step->n == 0 || step->y + step->n > (int32_t)lnt_step_rows(net, op)) {
+    if (lnt_is_strip(net, op->output) || step->y + step->n > (int32_t)lnt_step_rows(net, op) ||
+        (lnt_reads_strip(net, op) && step->n > 1)) {
         return LNT_ERR_STEP;
     }
-
-    touched t = {.out_rows = rows_written(&params, step)};
-    if (op->kind != LNT_OP_KIND_INPUT) {
-        t.in_rows = rows_read(&params, step);
+    touched t = {.out_rows = rows_written(&params, step), .kept = LNT_NONE};
+    for (uint32_t i = 0; i < ASIDE; i++) {
+        t.owner[i] = LNT_NONE;
     }
-    if (!reads_are_intact(c, op, step, &t) || !writes_follow(c, op, t.out_rows)) {
+    if (!find_source(c, op, step, &t) || !reads_are_intact(c, op, step, &t) || !writes_follow(c, op, t.out_rows)) {
         return LNT_ERR_STEP;
     }
-
-    find_spans(&net->placements[op->output], t.out_rows, t.out);
-    if (op->kind != LNT_OP_KIND_INPUT) {
-        find_spans(&net->placements[op->input], t.in_rows, t.in);
-    }
-    if (op->input2 != LNT_NONE) {
-        find_spans(&net->placements[op->input2], t.out_rows, t.in2);
-    }
-    if (op->state != LNT_NONE) {
-        const lnt_placement *p = &net->placements[op->state];
-        t.state = (span){p->offset, p->offset + p->row_bytes};
-    }
-    if (!find_scratch(c, &params, step, &t) || !writes_are_apart(c, op, &t)) {
+    find_places(net, op, &t);
+    if (!find_scratch(c, op, step, &t) || !writes_are_apart(c, op, &t)) {
         return LNT_ERR_PLACEMENT;
     }
-
-    overwrite(c, t.scratch, LNT_NONE);
-    overwrite(c, t.state, op->state);
-    overwrite(c, t.out[0], op->output);
-    overwrite(c, t.out[1], op->output);
-    add_rows(&c->windows[op->output], &net->placements[op->output], t.out_rows);
-    if (op->state != LNT_NONE) {
-        add_rows(&c->windows[op->state], &net->placements[op->state], (row_range){step->y, step->n});
-    }
+    follow_writes(c, op, step, &t);
     return LNT_OK;
 }
 
@@ -270,7 +360,7 @@ int lnt_check_steps(lnt_net *net, uint32_t plan_bytes) {
     }
     for (uint32_t i = 0; i < net->op_count; i++) {
         uint32_t output = net->ops[i].output;
-        if (c.windows[output].top != net->tensors[output].height) {
+        if (!lnt_is_strip(net, output) && c.windows[output].top != net->tensors[output].height) {
             return LNT_ERR_STEP;
         }
     }

@@ -26,6 +26,7 @@ enum {
 
 enum {
     LNT_LAYOUT_NHWC = 0,
+    LNT_LAYOUT_STRIP = 1,
 };
 
 enum {

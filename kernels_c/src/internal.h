@@ -17,21 +17,28 @@
  * this many times its tensors. */
 #define LNT_CHECK_BYTES 8u
 
-/* Rows of one tensor: row y starts at base + (y % ring) * row_bytes. */
+/* Rows of a kernel, so that their addresses fit a small table. */
+#define LNT_MAX_KERNEL_H 16u
+
+/* Rows of one tensor. Row y starts at base + (y % ring) * row_bytes, or where `window` says at y - first.
+ * What starts there is column x0, 0 unless only a strip of columns is held. */
 typedef struct lnt_rows {
     uint8_t *base;
     uint32_t row_bytes;
     uint32_t ring;
+    uint32_t x0;
+    uint8_t *const *window;
+    int32_t first;
 } lnt_rows;
 
 static inline uint8_t *lnt_row(const lnt_rows *rows, uint32_t y) {
-    return rows->base + (size_t)(y % rows->ring) * rows->row_bytes;
+    return rows->window ? rows->window[(int32_t)y - rows->first]
+                        : rows->base + (size_t)(y % rows->ring) * rows->row_bytes;
 }
 
-/* The row after this one, without lnt_row's division. */
-static inline uint8_t *lnt_next_row(const lnt_rows *rows, uint8_t *row) {
-    row += rows->row_bytes;
-    return row == rows->base + (size_t)rows->ring * rows->row_bytes ? rows->base : row;
+/* Column x of row y of an int8 tensor. */
+static inline int8_t *lnt_pixel(const lnt_rows *rows, uint32_t y, uint32_t x, uint32_t channels) {
+    return (int8_t *)lnt_row(rows, y) + (size_t)(x - rows->x0) * channels;
 }
 
 /* Everything about one operator that a kernel needs; the same for all its steps. */
@@ -52,10 +59,13 @@ typedef struct lnt_operands {
     uint8_t *scratch;
 } lnt_operands;
 
-/* Rows [y, y + n) and output channels [c, c + cn) to compute. avg_pool and input count input rows. */
+/* Rows [y, y + n), columns [x, x + xn) and channels [c, c + cn) of the output to compute. avg_pool and input count rows
+ * and columns of their input. */
 typedef struct lnt_range {
     uint32_t y;
     uint32_t n;
+    uint32_t x;
+    uint32_t xn;
     uint32_t c;
     uint32_t cn;
 } lnt_range;
@@ -64,7 +74,12 @@ typedef struct lnt_range {
  * step. */
 enum { LNT_SPLIT_NONE = 0, LNT_SPLIT_ROWS = 1, LNT_SPLIT_CHANNELS = 2 };
 
-/* One kernel: each source file exports one of these. */
+/* One kernel: each source file exports one of these.
+ *
+ * run computes exactly the range, and nothing to the left, right, above or below it. Rows of `in` and `out` may start
+ * at any column (x0), and rows of `in` may lie anywhere (window), so a kernel finds them by lnt_row() or lnt_pixel()
+ * only. Columns of `in` are there as far as the range looks at them, and no further. Kernels of conv, depthwise,
+ * pointwise and avg_pool are given any columns, the others whole rows. */
 typedef struct lnt_kernel {
     const char *name;
     void (*run)(const lnt_params *params, const lnt_operands *operands, lnt_range range);
@@ -99,6 +114,29 @@ static inline bool lnt_is_whole(const lnt_net *net, uint32_t tensor) {
 static inline uint32_t lnt_step_rows(const lnt_net *net, const lnt_op *op) {
     return net->tensors[op->kind == LNT_OP_KIND_AVG_POOL ? op->input : op->output].height;
 }
+
+static inline lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor) {
+    const lnt_placement *p = &net->placements[tensor];
+    return (lnt_rows){.base = net->arena + p->offset, .row_bytes = p->row_bytes, .ring = p->rows};
+}
+
+/* The rows that an operator reads and writes. Those of a strip tensor are not there yet. */
+static inline lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch) {
+    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output), .scratch = scratch};
+    if (op->kind != LNT_OP_KIND_INPUT) {
+        operands.in = lnt_tensor_rows(net, op->input);
+    }
+    if (op->input2 != LNT_NONE) {
+        operands.in2 = lnt_tensor_rows(net, op->input2);
+    }
+    if (op->state != LNT_NONE) {
+        operands.state = net->arena + net->placements[op->state].offset;
+    }
+    return operands;
+}
+
+/* Tell the hook, if there is one, what has been computed. */
+void lnt_trace(const lnt_net *net, const lnt_op *op, const lnt_rows *rows, lnt_range range);
 
 static inline lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op) {
     return (lnt_params){

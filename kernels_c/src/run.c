@@ -1,7 +1,7 @@
 /* The program loop and the public functions around it. */
 #include <string.h>
 
-#include "internal.h"
+#include "strips.h"
 
 enum { STATE_CLOSED = 0, STATE_OPEN, STATE_PUSHING, STATE_DONE };
 
@@ -25,25 +25,6 @@ void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks) {
     if (net != NULL) {
         net->hooks = hooks ? *hooks : (lnt_hooks){0};
     }
-}
-
-static lnt_rows rows_of(const lnt_net *net, uint32_t tensor) {
-    const lnt_placement *p = &net->placements[tensor];
-    return (lnt_rows){net->arena + p->offset, p->row_bytes, p->rows};
-}
-
-static lnt_operands op_operands(const lnt_net *net, const lnt_op *op, const lnt_step *step) {
-    lnt_operands operands = {.out = rows_of(net, op->output), .scratch = net->arena + step->scratch};
-    if (op->kind != LNT_OP_KIND_INPUT) {
-        operands.in = rows_of(net, op->input);
-    }
-    if (op->input2 != LNT_NONE) {
-        operands.in2 = rows_of(net, op->input2);
-    }
-    if (op->state != LNT_NONE) {
-        operands.state = net->arena + net->placements[op->state].offset;
-    }
-    return operands;
 }
 
 /* One step, cut into tasks. */
@@ -85,29 +66,44 @@ static void cut_job(job *j, uint32_t workers) {
 }
 
 /* The hook sees rows that follow one another in memory; a ring may wrap once. */
-static void trace_rows(const lnt_net *net, const lnt_step *step, uint32_t y, uint32_t n) {
-    uint32_t tensor = net->ops[step->op].output;
-    lnt_rows rows = rows_of(net, tensor);
-    while (n != 0) {
-        uint32_t unbroken = rows.ring - y % rows.ring;
-        if (unbroken > n) {
-            unbroken = n;
-        }
-        net->hooks.trace(net->hooks.context, step->op, y, unbroken, lnt_row(&rows, y), rows.row_bytes,
-                         net->placements[tensor].layout);
-        y += unbroken;
-        n -= unbroken;
+void lnt_trace(const lnt_net *net, const lnt_op *op, const lnt_rows *rows, lnt_range range) {
+    if (net->hooks.trace == NULL) {
+        return;
     }
+    if (op->kind == LNT_OP_KIND_AVG_POOL) { /* counts its input; its output comes with the last of it */
+        const lnt_tensor *in = &net->tensors[op->input];
+        bool complete = range.y + range.n == in->height && range.x + range.xn == in->width;
+        range = (lnt_range){.n = complete, .xn = complete};
+    }
+    uint32_t pixel = net->tensors[op->output].channels * lnt_element_bytes(&net->tensors[op->output]);
+    do {
+        uint32_t unbroken = rows->ring - range.y % rows->ring;
+        if (unbroken > range.n) {
+            unbroken = range.n;
+        }
+        const uint8_t *first = lnt_row(rows, range.y) + (size_t)(range.x - rows->x0) * pixel;
+        net->hooks.trace(net->hooks.context, (uint32_t)(op - net->ops), range.y, unbroken, range.x, range.xn, first,
+                         rows->row_bytes, LNT_LAYOUT_NHWC);
+        range.y += unbroken;
+        range.n -= unbroken;
+    } while (range.n != 0);
 }
 
 static void run_step(const lnt_net *net, const lnt_step *step) {
     const lnt_op *op = &net->ops[step->op];
+    if (lnt_reads_strip(net, op)) {
+        lnt_run_strips(net, step);
+        return;
+    }
     lnt_params params = lnt_op_params(net, op);
-    lnt_operands operands = op_operands(net, op, step);
+    lnt_operands operands = lnt_op_operands(net, op, net->arena + step->scratch);
     job j = {.kernel = net->kernels[op->kind],
              .params = &params,
              .operands = &operands,
-             .whole = {step->y, step->n, 0, params.out->channels}};
+             .whole = {.y = step->y,
+                       .n = step->n,
+                       .xn = op->kind == LNT_OP_KIND_AVG_POOL ? params.in->width : params.out->width,
+                       .cn = params.out->channels}};
     /* Only a picture's bytes need turning into int8. */
     if (op->kind != LNT_OP_KIND_INPUT || net->pixels) {
         uint32_t workers = net->hooks.parallel_for ? net->hooks.workers : 1;
@@ -120,14 +116,7 @@ static void run_step(const lnt_net *net, const lnt_step *step) {
             j.kernel->run(&params, &operands, j.whole);
         }
     }
-    if (net->hooks.trace == NULL) {
-        return;
-    }
-    if (op->kind != LNT_OP_KIND_AVG_POOL) {
-        trace_rows(net, step, step->y, step->n);
-    } else if (step->y + step->n == params.in->height) {
-        trace_rows(net, step, 0, 1);
-    }
+    lnt_trace(net, op, &operands.out, j.whole);
 }
 
 /* Run steps until one wants rows of the input that have not arrived, or to the end. */
@@ -146,7 +135,7 @@ int lnt_run(lnt_net *net) {
     if (net == NULL) {
         return LNT_ERR_ARGUMENT;
     }
-    if ((net->state != STATE_OPEN && net->state != STATE_DONE) || !net->whole_input) {
+    if (net->state == STATE_CLOSED || !net->whole_input) {
         return LNT_ERR_ORDER;
     }
     net->next_step = 0;
@@ -180,7 +169,7 @@ int lnt_push_rows(lnt_net *net, const void *rows, uint32_t n) {
         return LNT_ERR_ROWS;
     }
     const uint8_t *row = rows;
-    lnt_rows ring = rows_of(net, 0);
+    lnt_rows ring = lnt_tensor_rows(net, 0);
     uint32_t row_bytes = lnt_used_bytes(&net->tensors[0]);
     /* The program stands at the input step that takes the next row, so that its place in the ring is free. */
     for (uint32_t i = 0; i < n; i++) {
@@ -210,7 +199,7 @@ void *lnt_input(const lnt_net *net) {
     if (net == NULL || net->state == STATE_CLOSED || !net->whole_input) {
         return NULL;
     }
-    return rows_of(net, 0).base;
+    return lnt_tensor_rows(net, 0).base;
 }
 
 size_t lnt_input_bytes(const lnt_net *net) {
@@ -221,7 +210,7 @@ size_t lnt_input_bytes(const lnt_net *net) {
 }
 
 const void *lnt_output(const lnt_net *net) {
-    return net == NULL || net->state != STATE_DONE ? NULL : rows_of(net, net->output).base;
+    return net == NULL || net->state != STATE_DONE ? NULL : lnt_tensor_rows(net, net->output).base;
 }
 
 int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale) {

@@ -27,8 +27,8 @@ typedef struct lnt_hooks {
     void *context;
     void (*parallel_for)(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count);
     uint32_t workers;
-    void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, const void *rows, uint32_t row_bytes,
-                  uint32_t layout);
+    void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
+                  uint32_t row_bytes, uint32_t layout);
 } lnt_hooks;
 int lnt_abi(void);
 size_t lnt_net_bytes(void);
@@ -46,7 +46,7 @@ int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale
 const char *lnt_error_text(int code);
 """
 
-TRACE_SIGNATURE = "void(void *, uint32_t, uint32_t, uint32_t, const void *, uint32_t, uint32_t)"
+TRACE_SIGNATURE = f"void(void *, {', '.join(['uint32_t'] * 5)}, const void *, uint32_t, uint32_t)"
 
 ffi = cffi.FFI()
 ffi.cdef(_DECLARATIONS)

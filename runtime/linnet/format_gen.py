@@ -27,6 +27,7 @@ class DType(IntEnum):
 
 class Layout(IntEnum):
     nhwc = 0
+    strip = 1
 
 
 class Family(IntEnum):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 Input: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[Any]"
-Trace = Callable[[int, int, int, Any, int, int], None]
+Trace = Callable[[int, int, int, int, int, Any, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -205,16 +205,17 @@ class Model:
             raise LinnetError(f"{self._name}: operators are numbered 0 to {len(file.ops) - 1}")
         outputs = {index: np.zeros(self._shape(index), self._dtype(index)) for index in wanted}
 
-        def keep(op: int, y: int, n: int, rows: Any, row_bytes: int, layout: int) -> None:
-            if op not in outputs:
+        def keep(op: int, y: int, n: int, x: int, xn: int, data: Any, row_bytes: int, layout: int) -> None:
+            if op not in outputs or n == 0:
                 return
             if layout != Layout.nhwc:
                 raise LinnetError(f"{self._name}: rows of layout {layout} cannot be unpacked")
             target = outputs[op]
-            raw = np.frombuffer(_native.ffi.buffer(rows, n * row_bytes), np.uint8).reshape(n, row_bytes)
-            # a row in the arena may be longer than its values
-            used = np.ascontiguousarray(raw[:, : target[0].nbytes])
-            target[y : y + n] = used.view(target.dtype).reshape(n, *target.shape[1:])
+            used = xn * target[0, 0].nbytes  # a row in the arena may be longer than its values
+            raw = np.frombuffer(_native.ffi.buffer(data, (n - 1) * row_bytes + used), np.uint8)
+            rows = [raw[i * row_bytes : i * row_bytes + used] for i in range(n)]
+            values = np.concatenate(rows).view(target.dtype)
+            target[y : y + n, x : x + xn] = values.reshape(n, xn, target.shape[2])
 
         self._execute(self.prepare(source), keep)
         return tuple(OperatorOutput(i, file.op_name(i), file.op_kind(i), values) for i, values in outputs.items())
@@ -223,8 +224,7 @@ class Model:
         """Time of each operator, the median of so many runs, in operators' order.
 
         The clock is read from Python after each step. That is left out, but the way there and back, about a microsecond
-        a step, is not: operators of many tiny steps look slower than they are. A pool's steps but the last count for
-        the operator that follows them, as they give no rows.
+        a step, is not: operators of many tiny steps look slower than they are.
         """
         file, prepared = self._file, self.prepare(source)
         seconds = np.zeros((max(runs, 1), len(file.ops)))

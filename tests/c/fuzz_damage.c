@@ -55,10 +55,15 @@ static void read_bytes(const void *bytes, size_t count) {
     sink += sum;
 }
 
-static void read_rows(void *context, uint32_t op, uint32_t y, uint32_t n, const void *rows, uint32_t row_bytes,
-                      uint32_t layout) {
-    (void)context, (void)op, (void)y, (void)layout;
-    read_bytes(rows, (size_t)n * row_bytes);
+static void read_rows(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
+                      uint32_t row_bytes, uint32_t layout) {
+    const lnt_net *net = context;
+    (void)y, (void)x, (void)layout;
+    const lnt_tensor *tensor = &net->tensors[net->ops[op].output];
+    for (uint32_t i = 0; i < n; i++) {
+        read_bytes((const uint8_t *)data + (size_t)i * row_bytes,
+                   (size_t)xn * tensor->channels * lnt_element_bytes(tensor));
+    }
 }
 
 /* Tasks one after the other, the last first. */
@@ -77,7 +82,7 @@ static void fill(uint8_t *bytes, size_t count) {
 
 /* Run an open net in both ways and read all that it gives away. */
 static void use(lnt_net *net) {
-    lnt_hooks hooks = {.parallel_for = run_tasks, .workers = 3, .trace = read_rows};
+    lnt_hooks hooks = {.context = net, .parallel_for = run_tasks, .workers = 3, .trace = read_rows};
     int32_t info[5];
     float scale;
     if (lnt_input(net) != NULL) {

@@ -71,16 +71,17 @@ static uint32_t fnv1a(uint32_t hash, const void *bytes, size_t count) {
     return hash;
 }
 
-/* Rows come in any order: each is hashed with its number, and the hashes are summed. */
-static void hash_rows(void *context, uint32_t op, uint32_t y, uint32_t n, const void *rows, uint32_t row_bytes,
-                      uint32_t layout) {
+/* Pieces come in any order: each pixel is hashed with its place, and the hashes are summed. */
+static void hash_pixels(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
+                        uint32_t row_bytes, uint32_t layout) {
     hashes *h = context;
     (void)layout;
-    uint32_t used = lnt_used_bytes(&h->net->tensors[h->net->ops[op].output]);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t row = y + i;
-        uint32_t hash = fnv1a(2166136261u, &row, sizeof row);
-        h->of_op[op] += fnv1a(hash, (const uint8_t *)rows + (size_t)i * row_bytes, used);
+    const lnt_tensor *tensor = &h->net->tensors[h->net->ops[op].output];
+    uint32_t pixel = tensor->channels * lnt_element_bytes(tensor);
+    for (uint32_t i = 0; i < n * xn; i++) {
+        uint32_t place[2] = {y + i / xn, x + i % xn};
+        const uint8_t *at = (const uint8_t *)data + (size_t)(i / xn) * row_bytes + (size_t)(i % xn) * pixel;
+        h->of_op[op] += fnv1a(fnv1a(2166136261u, place, sizeof place), at, pixel);
     }
 }
 
@@ -179,7 +180,7 @@ int main(int argc, char **argv) {
     if (h.of_op == NULL) {
         fail("calloc", "out of memory");
     }
-    lnt_hooks hooks = {.context = &h, .parallel_for = run_tasks, .workers = o.tasks, .trace = hash_rows};
+    lnt_hooks hooks = {.context = &h, .parallel_for = run_tasks, .workers = o.tasks, .trace = hash_pixels};
     lnt_set_hooks(&net, &hooks);
     run(&net, &o, input);
     for (uint32_t i = 0; i < net.op_count; i++) {

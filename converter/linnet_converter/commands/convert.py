@@ -16,8 +16,10 @@ from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import calibrate, conversion, onnx_reader, pictures, qdq
+from linnet_converter.budget import Budget, parse_size
 from linnet_converter.commands import positive
 from linnet_converter.graph import Shape
+from linnet_converter.planner import extra_macs
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
 
@@ -58,6 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="whole",
         help="whole: the picture lies in RAM; rows: the caller pushes it row by row (less RAM)",
     )
+    parser.add_argument(
+        "--ram",
+        type=_size,
+        metavar="SIZE",
+        help="the fastest plan whose arena is no larger, such as 128K (default: the smallest that computes nothing "
+        "twice)",
+    )
+    parser.add_argument("--flash", type=_size, metavar="SIZE", help="fail where the file is larger than this")
+    parser.add_argument(
+        "--board",
+        metavar="NAME",
+        help="RAM, flash and caches of this board (linnet boards); --ram and --flash override",
+    )
     parser.add_argument("--emit-qdq", type=Path, metavar="FILE", help="also write the network as QDQ ONNX")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -75,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         method=args.method,
         labels=labels,
         push_rows=args.input == "rows",
+        budget=_budget(args),
     )
     write_atomic(args.output, result.data)
     if args.emit_qdq:
@@ -84,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         "model_bytes": len(result.data),
         "arena_bytes": result.plan.arena_bytes,
         "macs": sum(macs(result.graph, op) for op in result.graph.ops),
+        "recomputed_macs": extra_macs(result.graph, result.plan),
         "operators": len(result.graph.ops),
         "input_shape": list(shape),
         "classes": result.graph.output.shape[2],
@@ -116,6 +133,26 @@ class _Progress:
         self.on_unreadable = lambda _: None  # once is enough
 
 
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _budget(args: argparse.Namespace) -> Budget:
+    if args.board is None:
+        return Budget(args.ram, args.flash)
+    from linnet_boards import board
+
+    machine = board(args.board)
+    return Budget(
+        machine.arena_limit if args.ram is None else args.ram,
+        machine.flash_bytes if args.flash is None else args.flash,
+        machine.cache_bytes,
+    )
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -141,10 +178,11 @@ def _describe(summary: dict[str, object]) -> str:
     def number(key: str) -> int:
         return int(str(summary[key]))
 
+    again = f", and {number('recomputed_macs') / 1e6:.2f} M of rows computed again" if number("recomputed_macs") else ""
     rows = [
         ("model", f"{summary['model']}, {human_bytes(number('model_bytes'))}"),
         ("arena", f"{human_bytes(number('arena_bytes'))} ({number('arena_bytes'):,} bytes)"),
-        ("MACs", f"{number('macs') / 1e6:.2f} M in {summary['operators']} operators"),
+        ("MACs", f"{number('macs') / 1e6:.2f} M in {summary['operators']} operators{again}"),
         ("classes", str(summary["classes"])),
         ("time", f"{summary['seconds']} s"),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linnet.errors import LinnetError
+from linnet.files import write_atomic
 from linnet.format_gen import OpKind
 from linnet.report import human_bytes, table, to_json
 
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
     from linnet_converter.plan import Plan
     from linnet_converter.qgraph import QGraph, QOp
 
-HELP = "show operators, MACs, weight and arena bytes of a .lnt file"
+HELP = "show operators, MACs, weight and arena bytes of a .lnt file, and draw its plan"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M.lnt", help="the model file")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw who lives where in the arena, step by step")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    from linnet_converter import lnt_file
+    from linnet_converter import lnt_file, timeline
 
     try:
         data = Path(args.model).read_bytes()
@@ -34,7 +36,14 @@ def run(args: argparse.Namespace) -> int:
         raise LinnetError(f"{args.model}: {error}") from error
     if not plans:
         raise LinnetError(f"{args.model}: it holds no plan")
-    report = {"model": args.model, "model_bytes": len(data), **inspect(graph, plans[0])}
+    try:
+        report = {"model": args.model, "model_bytes": len(data), **inspect(graph, plans[0])}
+        if args.svg:
+            shape = "x".join(map(str, report["input_shape"]))
+            title = f"{Path(args.model).name}: {shape} {report['input_kind']}, plan for {report['family']}"
+            write_atomic(args.svg, timeline.draw(graph, plans[0], title).encode())
+    except (ArithmeticError, IndexError, ValueError) as error:
+        raise LinnetError(f"{args.model}: damaged model: its plan cannot be followed") from error
     print(to_json(report) if args.json else _text(report))
     return 0
 
@@ -42,24 +51,25 @@ def run(args: argparse.Namespace) -> int:
 def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
     """What `linnet inspect --json` prints, less the file's name and length.
 
-    weight_bytes of an operator: weights, biases, multipliers, pad values, tables.  arena_bytes: the ring of its
-    output's rows, and the sums of an average pool. Rings of different operators may share memory: arena_bytes of the
-    whole is less than their sum.  recomputed_macs: of rows that the plan computes more than once; macs counts each row
-    once.
+    weight_bytes of an operator: weights, biases, multipliers, pad values, tables.  arena_bytes: the place of its
+    output, and of the sums of an average pool. Operators may share memory: arena_bytes of the whole is less than their
+    sum.  ring_rows: rows of its output that are held at a time, of a strip tensor those that are kept between steps;
+    strip_columns: how many columns of its reader a strip serves.  recomputed_macs: of rows that the plan computes more
+    than once; macs counts each row once.  timeline: where each tensor lives, and from which step to which.
     """
+    from linnet_converter.planner import extra_macs, strips_in
     from linnet_converter.qgraph import macs
+    from linnet_converter.timeline import residents
 
-    computed = [0] * len(graph.ops)
-    for step in plan.steps:
-        computed[step.op] += step.n
+    strips = strips_in(graph, plan)
+    living = residents(graph, plan)
+    rows = {resident.tensor: resident.rows for resident in living}
+    held = {resident.tensor: resident.bytes for resident in living}
     ops: list[dict[str, Any]] = []
-    recomputed = 0
     for index, op in enumerate(graph.ops):
         count = macs(graph, op)
         output = graph.tensors[op.output]
-        if count:
-            recomputed += count // output.shape[0] * (computed[index] - output.shape[0])
-        rings = [plan.placements[i] for i in (op.output, op.state) if i is not None]
+        placement = plan.placements[op.output]
         ops.append(
             {
                 "index": index,
@@ -69,8 +79,11 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
                 "output_shape": list(output.shape),
                 "macs": count,
                 "weight_bytes": weight_bytes(op),
-                "arena_bytes": sum(ring.rows * ring.row_bytes for ring in rings),
-                "ring_rows": rings[0].rows,
+                "arena_bytes": sum(held.get(tensor, 0) for tensor in (op.output, op.state) if tensor is not None),
+                "rows": rows.get(op.output, ""),
+                "layout": placement.layout.name,
+                "ring_rows": placement.rows,
+                "strip_columns": strips[op.output].columns if op.output in strips else None,
             }
         )
     return {
@@ -81,10 +94,22 @@ def inspect(graph: QGraph, plan: Plan) -> dict[str, Any]:
         "labels": len(graph.labels),
         "arena_bytes": plan.arena_bytes,
         "macs": sum(entry["macs"] for entry in ops),
-        "recomputed_macs": recomputed,
+        "recomputed_macs": extra_macs(graph, plan),
         "weight_bytes": sum(entry["weight_bytes"] for entry in ops),
         "steps": len(plan.steps),
         "ops": ops,
+        "timeline": [
+            {
+                "tensor": resident.tensor,
+                "name": resident.name,
+                "held": resident.held.value,
+                "offset": resident.offset,
+                "bytes": resident.bytes,
+                "first_step": resident.first_step,
+                "last_step": resident.last_step,
+            }
+            for resident in living
+        ],
         "separable_blocks": separable_blocks(graph),
     }
 
@@ -139,7 +164,7 @@ def _text(report: dict[str, Any]) -> str:
             f"{op['macs']:,}",
             f"{op['weight_bytes']:,}",
             f"{op['arena_bytes']:,}",
-            f"{op['ring_rows']}/{op['output_shape'][0]}",
+            op["rows"],
         )
         for op in report["ops"]
     ]
@@ -153,7 +178,7 @@ def _text(report: dict[str, Any]) -> str:
         f"{report['weight_bytes']:,} of them weights)\n"
         f"MACs   {report['macs']:,}, and {report['recomputed_macs']:,} of rows computed again"
     )
-    header = ("operator", "kind", "output", "MACs", "weights", "arena", "rows kept")
+    header = ("operator", "kind", "output", "MACs", "weights", "arena", "rows held")
     parts = [title, table(rows, header), totals]
     if report["separable_blocks"]:
         parts.append(_separable_text(report["separable_blocks"]))

@@ -1,4 +1,4 @@
-/* Mean over height and width. A step adds input rows [y, y + n) to the sums; the last one writes the output.
+/* Mean over height and width. Input rows and columns are added to the sums; the last ones write the output.
  * Rows: NHWC. State: int32 sums, one per channel. No scratch; nothing may overlap. */
 #include "../requantize.h"
 #include "ref.h"
@@ -6,21 +6,21 @@
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     const lnt_op *op = p->op;
     int32_t *sums = (int32_t *)(void *)o->state + range.c;
-    if (range.y == 0) {
+    if (range.y == 0 && range.x == 0) {
         for (uint32_t c = 0; c < range.cn; c++) {
             sums[c] = op->offset;
         }
     }
     for (uint32_t y = range.y; y < range.y + range.n; y++) {
-        const int8_t *row = (const int8_t *)lnt_row(&o->in, y);
-        for (uint32_t x = 0; x < p->in->width; x++) {
-            const int8_t *pixel = row + (size_t)x * p->in->channels + range.c;
+        const int8_t *row = lnt_pixel(&o->in, y, range.x, p->in->channels) + range.c;
+        for (uint32_t x = 0; x < range.xn; x++) {
+            const int8_t *pixel = row + (size_t)x * p->in->channels;
             for (uint32_t c = 0; c < range.cn; c++) {
                 sums[c] += pixel[c];
             }
         }
     }
-    if (range.y + range.n < p->in->height) {
+    if (range.y + range.n < p->in->height || range.x + range.xn < p->in->width) {
         return;
     }
     int8_t *out = (int8_t *)o->out.base + range.c;

@@ -35,39 +35,48 @@ static void sum_taps(const int8_t *x, const int8_t *w, size_t pixel, uint32_t ta
     }
 }
 
-/* row: the input row of the first kernel row that is inside. Channels [c, c + channels). */
-static void sum_window(const lnt_params *p, const lnt_rows *in, uint8_t *row, lnt_taps rows, lnt_taps columns,
-                       uint32_t c, uint32_t channels, int32_t acc[BLOCK]) {
+/* The input rows under one output row. */
+typedef struct window {
+    const int8_t *row[LNT_MAX_KERNEL_H];
+    lnt_taps taps;
+    uint32_t x0;
+} window;
+
+/* Channels [c, c + channels). */
+static void sum_window(const lnt_params *p, const window *win, lnt_taps columns, uint32_t c, uint32_t channels,
+                       int32_t acc[BLOCK]) {
     uint32_t kernel_w = p->op->kernel_w;
     size_t pixel = p->in->channels;
-    size_t left = (size_t)(columns.start + (int32_t)columns.from) * pixel + c;
+    size_t left = (size_t)(columns.start + (int32_t)columns.from - (int32_t)win->x0) * pixel + c;
     for (uint32_t i = 0; i < p->op->kernel_h; i++) {
         const int8_t *w = lnt_int8_data(p, p->op->weights) + i * kernel_w * pixel + c;
-        if (i < rows.from || i >= rows.to) {
+        if (i < win->taps.from || i >= win->taps.to) {
             sum_padding(p, w, kernel_w, channels, acc);
             continue;
         }
         sum_padding(p, w, columns.from, channels, acc);
-        sum_taps((const int8_t *)row + left, w + columns.from * pixel, pixel, columns.to - columns.from, channels, acc);
+        sum_taps(win->row[i] + left, w + columns.from * pixel, pixel, columns.to - columns.from, channels, acc);
         if (columns.to < kernel_w) {
             sum_padding(p, w + columns.to * pixel, kernel_w - columns.to, channels, acc);
         }
-        row = lnt_next_row(in, row);
     }
 }
 
 /* One output row, `channels` channels from c on. */
-static void depthwise_row(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t c, uint32_t channels) {
+static void depthwise_row(const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t y, uint32_t c,
+                          uint32_t channels) {
     const lnt_op *op = p->op;
     const int32_t *bias = lnt_int32_data(p, op->bias) + c;
     const int32_t *multiplier = lnt_int32_data(p, op->multiplier) + c;
-    int8_t *out = (int8_t *)lnt_row(&o->out, y) + c;
-    lnt_taps rows = lnt_find_taps(y, op->stride_h, op->pad_top, op->kernel_h, p->in->height);
-    uint8_t *first_row = lnt_row(&o->in, (uint32_t)rows.start + rows.from);
-    for (uint32_t x = 0; x < p->out->width; x++) {
+    int8_t *out = lnt_pixel(&o->out, y, range->x, p->out->channels) + c;
+    window win = {.taps = lnt_find_taps(y, op->stride_h, op->pad_top, op->kernel_h, p->in->height), .x0 = o->in.x0};
+    for (uint32_t i = win.taps.from; i < win.taps.to; i++) {
+        win.row[i] = (const int8_t *)lnt_row(&o->in, (uint32_t)win.taps.start + i);
+    }
+    for (uint32_t x = 0; x < range->xn; x++) {
         int32_t acc[BLOCK] = {0};
-        lnt_taps columns = lnt_find_taps(x, op->stride_w, op->pad_left, op->kernel_w, p->in->width);
-        sum_window(p, &o->in, first_row, rows, columns, c, channels, acc);
+        lnt_taps columns = lnt_find_taps(range->x + x, op->stride_w, op->pad_left, op->kernel_w, p->in->width);
+        sum_window(p, &win, columns, c, channels, acc);
         for (uint32_t k = 0; k < channels; k++) {
             int32_t value = p->out->zero_point + lnt_mulr(acc[k] + bias[k], op->shift, multiplier[k]);
             out[(size_t)x * p->out->channels + k] = lnt_clamp(value, op->clamp_min, op->clamp_max);
@@ -79,7 +88,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     uint32_t end = range.c + range.cn;
     for (uint32_t y = range.y; y < range.y + range.n; y++) {
         for (uint32_t c = range.c; c < end; c += BLOCK) {
-            depthwise_row(p, o, y, c, end - c < BLOCK ? end - c : BLOCK);
+            depthwise_row(p, o, &range, y, c, end - c < BLOCK ? end - c : BLOCK);
         }
     }
 }

@@ -12,16 +12,17 @@ static int32_t add_shortcut(const lnt_op *op, int32_t acc, int32_t multiplier, i
 }
 
 /* One output row, `channels` output channels from c on, whose weights stay in the cache meanwhile. */
-static void pointwise_row(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t c, uint32_t channels) {
+static void pointwise_row(const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t y, uint32_t c,
+                          uint32_t channels) {
     const lnt_op *op = p->op;
     uint32_t depth = p->in->channels;
     const int8_t *w = lnt_int8_data(p, op->weights) + (size_t)c * depth;
     const int32_t *bias = lnt_int32_data(p, op->bias) + c;
     const int32_t *multiplier = lnt_int32_data(p, op->multiplier) + c;
-    const int8_t *in = (const int8_t *)lnt_row(&o->in, y);
-    const int8_t *in2 = p->in2 ? (const int8_t *)lnt_row(&o->in2, y) + c : NULL;
-    int8_t *out = (int8_t *)lnt_row(&o->out, y) + c;
-    for (uint32_t x = 0; x < p->out->width; x++) {
+    const int8_t *in = lnt_pixel(&o->in, y, range->x, depth);
+    const int8_t *in2 = p->in2 ? lnt_pixel(&o->in2, y, range->x, p->out->channels) + c : NULL;
+    int8_t *out = lnt_pixel(&o->out, y, range->x, p->out->channels) + c;
+    for (uint32_t x = 0; x < range->xn; x++) {
         int32_t acc[LNT_DOT_CHANNELS] = {0};
         lnt_dots(in + (size_t)x * depth, w, depth, depth, channels, acc);
         size_t pixel = (size_t)x * p->out->channels;
@@ -37,7 +38,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     uint32_t end = range.c + range.cn;
     for (uint32_t y = range.y; y < range.y + range.n; y++) {
         for (uint32_t c = range.c; c < end; c += LNT_DOT_CHANNELS) {
-            pointwise_row(p, o, y, c, end - c < LNT_DOT_CHANNELS ? end - c : LNT_DOT_CHANNELS);
+            pointwise_row(p, o, &range, y, c, end - c < LNT_DOT_CHANNELS ? end - c : LNT_DOT_CHANNELS);
         }
     }
 }

@@ -1,0 +1,80 @@
+"""The plan that a budget of memory asks for: the fastest that fits. docs/planner.md."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from linnet.errors import LinnetError
+
+from .plan import Plan, Step
+from .planner import Planner
+from .qgraph import QGraph
+from .schedule import reads, total_rows
+
+UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+HEIGHTS = (16, 8, 4, 2)
+"""Rows a step that are tried before single rows."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes that a network may take. None: as much as it likes.
+
+    ram: for the arena.  flash: for the model file.
+    cache: of the processor, which the rows of one step should not fill; 0 where memory is as fast as a cache.
+    """
+
+    ram: int | None = None
+    flash: int | None = None
+    cache: int = 0
+
+
+NO_BUDGET = Budget()
+
+
+def parse_size(text: str) -> int:
+    """Bytes of 128K, 1M, 200000; K is 1024. Raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(f"{text!r} is not a size such as 128K, 1M or 200000")
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> Plan:
+    """The fastest plan that fits. Without a budget of RAM, the smallest that computes nothing twice.
+
+    Taller steps call kernels less often and read weights less often, as long as what a step touches stays in the cache:
+    the tallest that takes up half of it, and the RAM, is best. Raises LinnetError where nothing fits.
+    """
+    if budget.ram is None:
+        return Planner(graph, push_rows=push_rows).smallest()
+    for height in HEIGHTS:
+        if budget.cache and step_bytes(graph, height) > budget.cache // 2:
+            continue
+        planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False)
+        if plan := planner.rings_within(budget.ram):
+            return plan
+    return Planner(graph, push_rows=push_rows).within(budget.ram)
+
+
+def check_flash(model_bytes: int, budget: Budget) -> None:
+    """Raises LinnetError where the model file is larger than the budget."""
+    if budget.flash is not None and model_bytes > budget.flash:
+        raise LinnetError(
+            f"the model file is {model_bytes} bytes, {model_bytes - budget.flash} more than the {budget.flash} bytes "
+            "of flash allowed: use a smaller width or fewer classes; no plan changes it"
+        )
+
+
+def step_bytes(graph: QGraph, height: int) -> int:
+    """The most bytes of rows that a step of so many rows reads and writes."""
+    most = 0
+    for index, op in enumerate(graph.ops):
+        n = min(height, total_rows(graph, op))
+        step = Step(index, (total_rows(graph, op) - n) // 2, n)
+        read = sum(len(rows) * graph.tensors[tensor].row_bytes for tensor, rows in reads(graph, step, {}))
+        written = min(n, graph.tensors[op.output].shape[0]) * graph.tensors[op.output].row_bytes
+        most = max(most, read + written)
+    return most
