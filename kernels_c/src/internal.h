@@ -122,7 +122,8 @@ static inline lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor) {
 
 /* The rows that an operator reads and writes. Those of a strip tensor are not there yet. */
 static inline lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch) {
-    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output), .scratch = scratch};
+    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output)};
+    operands.scratch = scratch;
     if (op->kind != LNT_OP_KIND_INPUT) {
         operands.in = lnt_tensor_rows(net, op->input);
     }

@@ -114,6 +114,8 @@ static void retire(const lnt_net *net, const lnt_strip *s, int32_t y, const colu
     }
 }
 
+/* fill() and compute() call one another along a chain of strips, which lnt_check() has found to be no longer than
+ * LNT_MAX_STRIPS. NOLINTBEGIN(misc-no-recursion) */
 static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands, int32_t y, lnt_range range,
                     bool again);
 
@@ -142,8 +144,8 @@ static void fill(const lnt_net *net, const lnt_op *reader, const lnt_strip *s, i
     }
 }
 
-/* Columns of one row of an operator, and before them what it reads where that is a strip. Nests as deep as
- * LNT_MAX_STRIPS. again: these values have been computed before. */
+/* Columns of one row of an operator, and before them what it reads where that is a strip. again: these values have been
+ * computed before. */
 static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands, int32_t y, lnt_range range,
                     bool again) {
     lnt_params params = lnt_op_params(net, op);
@@ -164,6 +166,7 @@ static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands,
         lnt_trace(net, op, &operands.out, range);
     }
 }
+/* NOLINTEND(misc-no-recursion) */
 
 /* Fill the kept rows; y counts up to -1. */
 static void lead(const lnt_net *net, const lnt_op *reader, int32_t y, uint32_t strip, uint8_t *scratch) {
