@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import linnet
 from linnet.errors import LinnetError
 
 from . import calibrate, lnt_file, quantize
@@ -45,7 +46,9 @@ def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocess
         return tuple(values) * (channels // len(values))
 
     mean, std = spread(preprocessing.mean, "mean"), spread(preprocessing.std, "std")
-    if not all(np.isfinite([*mean, *std])) or min(std) <= 0:
+    with np.errstate(over="ignore"):
+        stored = np.array([*mean, *std], np.float32)
+    if not np.isfinite(stored).all() or min(std) <= 0:
         raise LinnetError("mean and std must be finite, and std greater than zero: x = (pixel - mean) / std")
     return Preprocessing(mean, std)
 
@@ -80,5 +83,6 @@ def convert(
     ranges = calibrate.calibrate(float_graph, lambda: (preprocessing.apply(picture) for picture in pictures), method)
     graph = quantize.quantize(float_graph, ranges, preprocessing, labels)
     data = lnt_file.write(graph, [plan])
+    linnet.load(data)  # what the device would refuse is not written
     check_flash(len(data), budget)
     return Conversion(float_graph, graph, plan, data)

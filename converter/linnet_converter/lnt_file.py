@@ -237,7 +237,7 @@ def read(data: bytes) -> tuple[QGraph, tuple[Plan, ...]]:
     file = ModelFile(data)
     try:
         return _graph(file), tuple(_plan_of(plan) for plan in file.plans)
-    except (IndexError, ValueError) as error:
+    except (IndexError, KeyError, ValueError) as error:
         raise LinnetError(f"damaged model: its parts do not fit together ({error})") from error
 
 

@@ -35,7 +35,6 @@ from .strips import Strip, strip_for
 CHECKER_BYTES_PER_TENSOR = 8
 """lnt_open keeps its table of live rows in the arena (kernels_c/src/check_steps.c)."""
 
-MAX_STEP_ROWS = 0xFFFF
 
 COLUMNS = (32, 16, 8, 4, 2)
 """Widths of strips that are tried, in output columns."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from linnet.errors import LinnetError
 from linnet.format_gen import DType, OpKind
 
-from .graph import Add, Clamp, Conv, FloatArray, GlobalAveragePool, Graph, Softmax
+from .graph import Add, Clamp, Conv, FloatArray, GlobalAveragePool, Graph, Shape, Softmax
 from .qgraph import QGraph, QOp, QTensor
 
 Range = tuple[float, float]
@@ -182,16 +182,13 @@ class _Quantizer:
     def _tensor(self, name: str, clamp: Clamp, smallest_scale: float) -> QTensor:
         """The tensor's scale from its calibrated range, raised where the arithmetic asks for it."""
         scaled = _activation_scale(self.ranges[name], clamp)
-        scaled = _Scaled(max(scaled.scale, smallest_scale), scaled.low)
-        # what the file stores is float32: every integer below is derived from that same value
-        scaled = _Scaled(float(np.float32(scaled.scale)), scaled.low)
+        scaled = _Scaled(_stored_scale(name, max(scaled.scale, smallest_scale)), scaled.low)
         return QTensor(name, self.shapes[name], scaled.scale, scaled.zero_point)
 
     def _conv(self, node: Conv, add: Add | None = None) -> None:
         conv = self._prepared(node)
         source = self.tensors[self.index[node.input]]
-        if conv.pads[0] >= conv.kernel[0] or conv.pads[1] >= conv.kernel[1]:
-            raise LinnetError(f"{node.name}: pads as much as its kernel is large, or more; pad less before exporting")
+        _check_geometry(conv, source.shape, self.shapes[node.output])
         flat = _per_output(conv)
         if flat.shape[1] > MAX_TAPS:
             raise LinnetError(f"{node.name}: {flat.shape[1]} weights per output; at most {MAX_TAPS} fit 32-bit sums")
@@ -202,8 +199,8 @@ class _Quantizer:
         residual: QTensor | None = None
         if kind == OpKind.fully_connected:
             # fine enough for every sum, coarse enough for every bias
-            scale = max(largest_product * 2**31 / (2**30 - 256), float(np.abs(conv.bias).max()) / 2**24, 2.0**-100)
-            scale = float(np.float32(scale))
+            scale = max(largest_product * 2**31 / (2**30 - 256), float(np.abs(conv.bias).max()) / 2**24)
+            scale = _stored_scale(node.output, scale)
             out = QTensor(node.output, self.graph.shapes[node.output], scale, 0, DType.int32)
         else:
             name, clamp = (add.output, add.activation) if add else (node.output, node.activation)
@@ -335,6 +332,37 @@ class _Quantizer:
                 table=exp_table(),
             ),
         )
+
+
+SMALLEST_SCALE = 2.0**-100
+
+
+def _stored_scale(name: str, scale: float) -> float:
+    """The float32 nearest to a scale, which the file stores and every integer is derived from."""
+    stored = float(np.float32(max(scale, SMALLEST_SCALE))) if scale < 2.0**100 else math.inf
+    if not math.isfinite(stored):
+        raise LinnetError(
+            f"{name}: values of this size ({scale:g} a step) cannot be quantized; check the network's weights"
+        )
+    return stored
+
+
+MAX_KERNEL = 16
+
+
+def _check_geometry(conv: Conv, source: Shape, out: Shape) -> None:
+    """Raise LinnetError for a window that the file or the kernels have no room for."""
+    for kernel, stride, pad, size, count in zip(
+        conv.kernel, conv.stride, conv.pads[:2], source[:2], out[:2], strict=True
+    ):
+        if kernel > MAX_KERNEL or stride > MAX_KERNEL:
+            raise LinnetError(
+                f"{conv.name}: its kernel or stride is {max(kernel, stride)}; at most {MAX_KERNEL} is possible"
+            )
+        if pad >= kernel or (count - 1) * stride - pad >= size:
+            raise LinnetError(
+                f"{conv.name}: pads so much that some outputs see nothing else; pad less before exporting"
+            )
 
 
 def _fold_residuals(graph: Graph) -> dict[str, Conv]:

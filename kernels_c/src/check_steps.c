@@ -12,7 +12,7 @@ typedef struct window {
     uint16_t lo;
     uint16_t hi;
     uint16_t top;
-    uint16_t reserved;
+    uint16_t reader; /* the last operator that takes the tensor as its first input */
 } window;
 _Static_assert(sizeof(window) == LNT_CHECK_BYTES, "the checker's notes");
 
@@ -146,7 +146,7 @@ static bool reads_are_intact(const checker *c, const lnt_op *op, const lnt_step 
     if (op->input2 != LNT_NONE && !holds(&c->windows[op->input2], t->out_rows)) {
         return false;
     }
-    if (op->state == LNT_NONE || step->y == 0) {
+    if (op->state == LNT_NONE || step->y == 0 || step->n == 0) {
         return true;
     }
     const window *sums = &c->windows[op->state];
@@ -227,12 +227,8 @@ static void lose_picture(checker *c, span write) {
     }
 }
 
-static span strip_place(const lnt_net *net, uint32_t tensor) {
-    const lnt_op *reader = net->ops + 1;
-    while (reader->input != tensor) {
-        reader++;
-    }
-    lnt_strip s = lnt_find_strip(net, reader);
+static span strip_place(const checker *c, uint32_t tensor) {
+    lnt_strip s = lnt_find_strip(c->net, &c->net->ops[c->windows[tensor].reader]);
     return (span){s.placement->offset, s.placement->offset + (uint32_t)lnt_strip_bytes(&s)};
 }
 
@@ -247,7 +243,7 @@ static void overwrite(checker *c, span write, uint32_t writer) {
         }
         if (!lnt_is_strip(c->net, i)) {
             lose_rows(&c->windows[i], &c->net->placements[i], write);
-        } else if (c->windows[i].lo < c->windows[i].hi && overlap(write, strip_place(c->net, i))) {
+        } else if (c->windows[i].lo < c->windows[i].hi && overlap(write, strip_place(c, i))) {
             c->windows[i].lo = c->windows[i].hi;
         }
     }
@@ -285,7 +281,7 @@ static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *ste
         }
     }
     if (bytes == 0) {
-        return true;
+        return step->scratch == 0;
     }
     t->aside[SCRATCH] = (span){step->scratch, step->scratch + bytes};
     return step->scratch % LNT_ALIGN == 0 && step->scratch <= c->arena_bytes && bytes <= c->arena_bytes - step->scratch;
@@ -329,7 +325,7 @@ static int check_step(checker *c, const lnt_step *step) {
     }
     const lnt_op *op = &net->ops[step->op];
     lnt_params params = lnt_op_params(net, op);
-    if (lnt_is_strip(net, op->output) || step->y + step->n > (int32_t)lnt_step_rows(net, op) ||
+    if (lnt_is_strip(net, op->output) || (step->n != 0 && step->y + step->n > (int32_t)lnt_step_rows(net, op)) ||
         (lnt_reads_strip(net, op) && step->n > 1)) {
         return LNT_ERR_STEP;
     }
@@ -351,6 +347,9 @@ static int check_step(checker *c, const lnt_step *step) {
 int lnt_check_steps(lnt_net *net, uint32_t plan_bytes) {
     checker c = {.net = net, .arena_bytes = plan_bytes, .windows = (window *)(void *)net->arena};
     memset(c.windows, 0, net->tensor_count * sizeof(window));
+    for (uint32_t i = 1; i < net->op_count; i++) {
+        c.windows[net->ops[i].input].reader = (uint16_t)i;
+    }
     net->whole_input = lnt_is_whole(net, 0);
     for (uint32_t i = 0; i < net->step_count; i++) {
         int err = check_step(&c, &net->steps[i]);

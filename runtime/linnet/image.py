@@ -34,7 +34,7 @@ Pixels = npt.NDArray[np.uint8]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".bmp", ".webp", ".npy")
 """File names that count as pictures when a folder is listed."""
 
-_PNM_HEADER = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+?(\d+)(?:\s|#[^\n]*\n)+?(\d+)(?:\s|#[^\n]*\n)+?(\d+)\s")
+_PNM_HEADER = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+?(\d{1,9})(?:\s|#[^\n]*\n)+?(\d{1,9})(?:\s|#[^\n]*\n)+?(\d{1,9})\s")
 
 
 def read_image(path: str | os.PathLike[str]) -> Pixels:
@@ -61,7 +61,9 @@ def read_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """The array in a .npy file, of any shape and type. Raises LinnetError where it is damaged or no single array."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy parses the header as Python, and raises whatever a damaged one provokes
         raise LinnetError("not an array that numpy can read, or damaged") from error
     if not isinstance(array, np.ndarray):
         raise LinnetError("an archive of several arrays: save one with numpy.save")

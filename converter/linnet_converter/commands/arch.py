@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", type=_count, required=True, metavar="S", help="height and width of the picture")
     parser.add_argument("--classes", type=_count, required=True, metavar="N", help="number of classes")
-    parser.add_argument("--seed", type=int, default=0, metavar="K", help="of the weights (default: 0)")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="K", help="of the weights (default: 0)")
     parser.add_argument(
         "--padding",
         choices=("tf", "torch"),
@@ -31,6 +31,13 @@ def run(args: argparse.Namespace) -> int:
     model = arch.mobilenet_v2(args.width, args.size, args.classes, args.seed, args.padding)
     write_atomic(args.output, model.SerializeToString(deterministic=True))
     return 0
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("must be 0 to 4294967295")
+    return value
 
 
 def _width(text: str) -> float:

@@ -92,9 +92,9 @@ def run(args: argparse.Namespace) -> int:
         push_rows=args.input == "rows",
         budget=_budget(args),
     )
-    write_atomic(args.output, result.data)
     if args.emit_qdq:
         write_atomic(args.emit_qdq, qdq.to_onnx(result.graph).SerializeToString())
+    write_atomic(args.output, result.data)
     summary = {
         "model": str(args.output),
         "model_bytes": len(result.data),
