@@ -217,7 +217,10 @@ def network(seed: int) -> QGraph:
         else:
             x = b.pointwise(x, out)
     if rng.random() < 0.8:
-        x = b.pool(b.pointwise(x, 24))
+        before_pool = rng.random()
+        if before_pool < 0.5:
+            x = b.conv(x, 0, (3, 3), (1, 1), depthwise=True)
+        x = b.pool(b.pointwise(x, 24) if before_pool > 0.25 else x)
         x = b.dense(x, 10)
         if rng.random() < 0.5:
             b.softmax(x)

@@ -9,6 +9,7 @@ import pytest
 import random_networks
 from test_bytes import assert_equal
 
+from linnet.errors import LinnetError
 from linnet.format_gen import DType, OpKind
 from linnet_converter import oracle, qdq, quantize
 from linnet_converter.graph import Clamp, Conv, FloatArray, Graph
@@ -140,3 +141,18 @@ def test_twin_holds_the_files_integers() -> None:
     for op in graph.ops:
         if op.weights is not None:
             assert op.weights.size == np.prod(stored[f"{op.name}:weights:int8"].dims)
+
+
+@pytest.mark.parametrize(
+    ("weights", "pads", "message"),
+    [
+        (np.ones((1, 17, 1, 1)), (8, 0, 8, 0), "at most 16"),
+        (np.ones((1, 1, 1, 1)), (1, 1, 1, 1), "pads so much"),
+        (np.full((1, 1, 1, 1), 1e36), (0, 0, 0, 0), "cannot be quantized"),
+    ],
+)
+def test_what_the_file_has_no_room_for_is_named(
+    weights: FloatArray, pads: tuple[int, int, int, int], message: str
+) -> None:
+    with pytest.raises(LinnetError, match=f"(conv|out): .*{message}"):
+        quantize.quantize(one_conv(weights, np.zeros(1), pads), {"out": (0.0, 1e36)}, Preprocessing((0.0,), (1.0,)))

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.format_gen import OpKind
 from linnet.report import human_bytes, table, to_json
@@ -28,14 +27,9 @@ def run(args: argparse.Namespace) -> int:
     import linnet
     from linnet_converter import lnt_file, timeline
 
-    try:
-        data = Path(args.model).read_bytes()
-        linnet.load(data)  # checks it in full: what follows may trust it
-        graph, plans = lnt_file.read(data)
-    except OSError as error:
-        raise LinnetError(f"{args.model}: {error.strerror or error}") from error
-    except LinnetError as error:
-        raise LinnetError(f"{args.model}: {error}") from error
+    linnet.load(args.model)  # checks it in full: what follows may trust it
+    data = Path(args.model).read_bytes()
+    graph, plans = lnt_file.read(data)
     report = {"model": args.model, "model_bytes": len(data), **inspect(graph, plans[0])}
     if args.svg:
         shape = "x".join(map(str, report["input_shape"]))
