@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from linnet.errors import LinnetError
 
-from . import calibrate, lnt_file, planner, quantize
+from . import lnt_file, planner, quantize, recipe, trial
 from .graph import Graph
 from .plan import Plan
 from .qgraph import QGraph
 from .quantize import Preprocessing
+from .recipe import Recipe, Stage, Track, untracked
 
 PRESETS = {
     "torch": Preprocessing((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
@@ -27,12 +28,17 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """Everything that a conversion made; `data` is the .lnt file."""
+    """Everything that a conversion made; `data` is the .lnt file.
+
+    recipe: the steps that were taken.  stages: the float graph and its ranges after each of them.
+    """
 
     float_graph: Graph
     graph: QGraph
     plan: Plan
     data: bytes
+    recipe: Recipe
+    stages: tuple[Stage, ...]
 
 
 def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocessing:
@@ -64,17 +70,25 @@ def convert(
     pictures: Iterable[npt.NDArray[np.uint8]],
     preprocessing: Preprocessing,
     *,
-    method: calibrate.Method = calibrate.DEFAULT_METHOD,
+    steps: Recipe = recipe.QUALITIES["default"],
     labels: Sequence[str] = (),
     push_rows: bool = False,
+    track: Track = untracked,
+    search: bool = False,
+    detailed: bool = False,
 ) -> Conversion:
     """Calibrate, quantize, plan and write.
 
-    pictures: uint8 (height, width, channels) of the network's size; gone through once, or twice for some methods.
+    pictures: uint8 (height, width, channels) of the network's size.  track: wraps what takes long, for progress bars.
+    search: try variations of `steps` and take what does best on held-back pictures (trial.py).
+    detailed: keep the stages in between, too (recipe.stages).
     Raises LinnetError naming the node or the setting that is wrong.
     """
     preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
-    ranges = calibrate.calibrate(float_graph, lambda: (preprocessing.apply(picture) for picture in pictures), method)
-    graph = quantize.quantize(float_graph, ranges, preprocessing, labels)
+    pictures = list(pictures)
+    if search:
+        steps = trial.choose(float_graph, pictures, preprocessing, steps, track)
+    stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
+    graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)
     plan = planner.plan(graph, push_rows=push_rows)
-    return Conversion(float_graph, graph, plan, lnt_file.write(graph, [plan]))
+    return Conversion(float_graph, graph, plan, lnt_file.write(graph, [plan]), steps, stages)
