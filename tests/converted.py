@@ -45,10 +45,15 @@ def read(model: onnx.ModelProto) -> Graph:
 
 
 def convert(
-    graph: Graph, *, push_rows: bool = False, steps: Recipe = recipe.QUALITIES["default"], detailed: bool = False
+    graph: Graph,
+    *,
+    push_rows: bool = False,
+    steps: Recipe = recipe.QUALITIES["default"],
+    detailed: bool = False,
+    count: int = 48,
 ) -> conversion.Conversion:
     return conversion.convert(
-        graph, list(pictures(graph, 48)), preprocessing(graph), push_rows=push_rows, steps=steps, detailed=detailed
+        graph, list(pictures(graph, count)), preprocessing(graph), push_rows=push_rows, steps=steps, detailed=detailed
     )
 
 

@@ -28,7 +28,7 @@ class Layer:
 
     low, high: real range that the stored values can take.  seen: real range of the float values.
     clipped: share of float values beyond low or high by more than half a step, percent.
-    dead: channels whose float value never changes.  channels: of the output.
+    dead: channels whose float values stay within half a step, so that int8 sees a constant.  channels: of the output.
     weights_db: of its output when only its weights are int8.  alone_db: with its output rounded too; inputs are float.
     network_db: of the logits when only this operator is int8.  share: of all operators' errors in the logits that is
     this one's, percent, were they to add up.  so_far_db: of its output in the whole int8 network.
@@ -224,7 +224,7 @@ class _Spans:
             "high": high,
             "seen": (float(self.low[index].min()), float(self.high[index].max())),
             "clipped": 100 * self.outside[index] / self.count[index],
-            "dead": int((self.low[index] == self.high[index]).sum()),
+            "dead": int((self.high[index] - self.low[index] < self.outputs[index].scale / 2).sum()),
             "channels": len(self.low[index]),
         }
 

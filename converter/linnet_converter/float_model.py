@@ -88,6 +88,8 @@ def session(model: onnx.ModelProto, optimize: bool = True) -> ort.InferenceSessi
     """An onnxruntime session on the processor, quiet."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # numpy works between the runs, and other programs beside them: threads that spin would take its processors
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -31,6 +31,9 @@ BINS = 4096
 
 LEVELS = 256
 
+_JOINED = 4
+"""Bins that `divergence` takes together."""
+
 _COARSE, _FINE = 32, 8
 """Candidates of an end of the range: first over the whole of it, then about the best one."""
 
@@ -72,21 +75,26 @@ def divergence(histogram: Histogram, bounds: Range) -> float:
     """KL divergence of the values, as they look once quantized, from the values cut to the range.
 
     Cut values count in the last bin inside, so that a range pays for what it cuts; a level's count is spread evenly
-    over those of its bins that hold any.
+    over those of its bins that hold any. Zero is left out, because every grid holds it exactly and half of the values
+    may be zero.
     """
     scale, zero = grid(bounds)
-    level = np.clip(np.rint(histogram.centres / scale) + zero, -128, 127).astype(np.int64) + 128
-    inside = np.flatnonzero((histogram.centres >= min(bounds[0], 0.0)) & (histogram.centres <= max(bounds[1], 0.0)))
-    if not len(inside):
+    # bins are joined: each must hold enough values to say what the distribution is
+    counts = histogram.counts.reshape(-1, _JOINED).sum(axis=1).astype(np.float64)
+    centres = histogram.centres.reshape(-1, _JOINED).mean(axis=1)
+    counts[np.abs(centres) <= (histogram.high - histogram.low) / len(counts)] = 0
+    inside = np.flatnonzero((centres >= min(bounds[0], 0.0)) & (centres <= max(bounds[1], 0.0)))
+    if not counts.any():
+        return 0.0
+    if not len(inside) or not counts[inside].any():
         return np.inf
-    counts = histogram.counts.astype(np.float64)
-    kept, level = counts[inside], level[inside]
+    level = np.clip(np.rint(centres[inside] / scale) + zero, -128, 127).astype(np.int64) + 128
+    kept = counts[inside]
     cut = kept.copy()
     cut[0] += counts[: inside[0]].sum()
     cut[-1] += counts[inside[-1] + 1 :].sum()
     used = kept > 0
-    total = np.bincount(level, kept, LEVELS)
-    bins = np.bincount(level, used, LEVELS)
+    total, bins = np.bincount(level, kept, LEVELS), np.bincount(level, used, LEVELS)
     spread = np.where(used, (total / np.maximum(bins, 1))[level], 0.0)
     # a bin that only cut values fall into has no counterpart: let it cost much, not everything
     p, q = cut / cut.sum(), np.maximum(spread / max(spread.sum(), 1.0), 1e-12)
