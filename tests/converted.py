@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from linnet_converter import conversion, float_model, onnx_reader
+from linnet_converter import conversion, float_model, onnx_reader, recipe
 from linnet_converter.graph import Graph
 from linnet_converter.quantize import Preprocessing
+from linnet_converter.recipe import Recipe
 
 PREPROCESSING = Preprocessing((127.5, 120.25, 110.5), (127.5, 100.0, 127.5))
 """Different per channel, so that a picture's padding differs per channel too."""
@@ -43,14 +44,23 @@ def read(model: onnx.ModelProto) -> Graph:
         return onnx_reader.read(Path(file.name))
 
 
-def convert(graph: Graph, *, push_rows: bool = False) -> conversion.Conversion:
-    return conversion.convert(graph, list(pictures(graph, 48)), preprocessing(graph), push_rows=push_rows)
+def convert(
+    graph: Graph,
+    *,
+    push_rows: bool = False,
+    steps: Recipe = recipe.QUALITIES["default"],
+    detailed: bool = False,
+    count: int = 48,
+) -> conversion.Conversion:
+    return conversion.convert(
+        graph, list(pictures(graph, count)), preprocessing(graph), push_rows=push_rows, steps=steps, detailed=detailed
+    )
 
 
 @functools.cache
-def hard(name: str) -> conversion.Conversion:
+def hard(name: str, steps: Recipe = recipe.QUALITIES["default"]) -> conversion.Conversion:
     """One of the hard networks, converted."""
-    return convert(read(hard_networks.NETWORKS[name]()))
+    return convert(read(hard_networks.NETWORKS[name]()), steps=steps)
 
 
 def float_values(graph: Graph, picture: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:

@@ -1,40 +1,50 @@
-"""Run the float network on pictures and find the range of every tensor."""
+"""Run the float network on pictures: the range of every tensor, and of every channel."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from linnet.errors import LinnetError
 
 from . import float_model
-from .graph import Graph
-from .quantize import Range
-
-Method = Literal["minmax", "percentile"]
-METHODS: tuple[Method, ...] = ("minmax", "percentile")
-DEFAULT_METHOD: Method = "minmax"
-
-PERCENTILE = 99.999
-"""Share of all values, in percent, that the range of method `percentile` keeps; half of the rest is cut at each end."""
-
-_BINS = 1 << 14
+from .graph import Clamp, FloatArray, Graph, Softmax
+from .ranges import BINS, PERCENTILE, Histogram, Method, Range, choose
 
 Feeds = Callable[[], Iterable[npt.NDArray[np.float32]]]
 
 
+_SAMPLES = 1 << 15
+"""Values of a tensor that enter its histogram from each picture."""
+
+_DOUBLINGS = 2
+"""How many doublings of the pictures `headroom` looks ahead."""
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Least and greatest value of each channel of a tensor, (channels,), and the range of each half of the pictures."""
+
+    low: FloatArray
+    high: FloatArray
+    halves: dict[int, Range]
+
+    @property
+    def range(self) -> Range:
+        return float(self.low.min()), float(self.high.max())
+
+    @property
+    def magnitude(self) -> FloatArray:
+        """Greatest absolute value of each channel."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+
 def _activations(graph: Graph, feeds: Feeds) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-    """All tensors of the graph but its input, picture by picture."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        float_model.to_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    """All tensors of the graph but its input, (1, channels, height, width), picture by picture."""
+    session = float_model.session(float_model.to_onnx(graph))
     names = [output.name for output in session.get_outputs()]
     source = session.get_inputs()[0].name
     for feed in feeds():
@@ -43,54 +53,83 @@ def _activations(graph: Graph, feeds: Feeds) -> Iterator[dict[str, npt.NDArray[n
         yield dict(zip(names, values, strict=True))
 
 
-def _min_max(graph: Graph, feeds: Feeds) -> dict[str, Range]:
-    ranges: dict[str, Range] = {}
-    for values in _activations(graph, feeds):
+def _union(a: Range, b: Range) -> Range:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def extremes(graph: Graph, feeds: Feeds) -> dict[str, Extremes]:
+    """What every tensor of the graph but its input reached, by channel."""
+    found: dict[str, Extremes] = {}
+    for number, values in enumerate(_activations(graph, feeds)):
         for name, value in values.items():
-            low, high = ranges.get(name, (math.inf, -math.inf))
-            ranges[name] = min(low, float(value.min())), max(high, float(value.max()))
-    if not ranges:
+            low, high = (end(value, axis=(0, 2, 3)).astype(np.float64) for end in (np.min, np.max))
+            seen = float(low.min()), float(high.max())
+            halves = {number % 2: seen}
+            if name in found:
+                known = found[name]
+                halves = {**known.halves, number % 2: _union(seen, known.halves.get(number % 2, seen))}
+                low, high = np.minimum(low, known.low), np.maximum(high, known.high)
+            found[name] = Extremes(low, high, halves)
+    if not found:
         raise LinnetError("no calibration picture was given")
-    for name, (low, high) in ranges.items():
-        if not (math.isfinite(low) and math.isfinite(high)):
+    for name, each in found.items():
+        if not (np.isfinite(each.low).all() and np.isfinite(each.high).all()):
             raise LinnetError(f"{name}: the float network computes infinities or NaN on the calibration pictures")
-    return ranges
+    return found
 
 
-def _percentile(graph: Graph, feeds: Feeds, percentile: float) -> dict[str, Range]:
-    ranges = _min_max(graph, feeds)
-    counts = {name: np.zeros(_BINS, np.int64) for name in ranges}
+def _histograms(graph: Graph, feeds: Feeds, ranges: dict[str, Range]) -> dict[str, Histogram]:
+    counts = {name: np.zeros(BINS, np.int64) for name in ranges}
     for values in _activations(graph, feeds):
         for name, value in values.items():
             low, high = ranges[name]
             if high > low:
-                bins = ((value.ravel() - low) * (_BINS / (high - low))).astype(np.int32)
-                counts[name] += np.bincount(np.clip(bins, 0, _BINS - 1), minlength=_BINS)
-    return {name: _cut(ranges[name], counts[name], percentile) for name in ranges}
+                some = value.ravel()[:: value.size // _SAMPLES | 1]  # odd, so that it walks through all columns
+                bins = ((some - np.float32(low)) * np.float32(BINS / (high - low))).astype(np.int32)
+                counts[name] += np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
+    return {name: Histogram(*ranges[name], counts[name]) for name in ranges}
 
 
-def _cut(bounds: Range, counts: npt.NDArray[np.int64], percentile: float) -> Range:
-    """The range that keeps `percentile` percent of the counted values."""
-    low, high = bounds
-    tail = counts.sum() * (1 - percentile / 100) / 2
-    below = np.cumsum(counts)
-    above = np.cumsum(counts[::-1])
-    width = (high - low) / len(counts)
-    first = int(np.searchsorted(below, tail, side="right"))
-    last = int(np.searchsorted(above, tail, side="right"))
-    if high <= low:
-        return bounds
-    return low + first * width, high - last * width
+def headroom(graph: Graph, seen: Mapping[str, Extremes]) -> float:
+    """By what factor ranges will grow on pictures that were not seen, 1 or more.
+
+    Estimated from how much the greatest values of all pictures exceed those of a half of them, on average over all
+    tensors whose values no activation bounds, and taken for two further doublings.
+    """
+    growths = []
+    for node in graph.nodes:
+        if isinstance(node, Softmax) or len(seen[node.output].halves) < 2:
+            continue
+        (low, high), (low2, high2) = seen[node.output].halves.values()
+        if max(high, high2) < 0.999 * node.activation.high and min(high, high2) > 0:
+            growths.append(2 * max(high, high2) / (high + high2))
+        if min(low, low2) > 0.999 * node.activation.low and max(low, low2) < 0:
+            growths.append(2 * min(low, low2) / (low + low2))
+    return float(np.mean(growths)) ** _DOUBLINGS if growths else 1.0
+
+
+def widened(graph: Graph, ranges: Mapping[str, Range], factor: float) -> dict[str, Range]:
+    """Ranges times a factor, but not beyond what the activations allow."""
+    clamps = {node.output: Clamp() if isinstance(node, Softmax) else node.activation for node in graph.nodes}
+    return {
+        name: (
+            low if low <= clamps[name].low else max(low * factor, clamps[name].low),
+            high if high >= clamps[name].high else min(high * factor, clamps[name].high),
+        )
+        for name, (low, high) in ranges.items()
+    }
 
 
 def calibrate(
-    graph: Graph, feeds: Feeds, method: Method = DEFAULT_METHOD, percentile: float = PERCENTILE
+    graph: Graph, feeds: Feeds, method: Method = "minmax", percentile: float = PERCENTILE, margin: bool = False
 ) -> dict[str, Range]:
     """Real (low, high) of every tensor of the graph but its input.
 
-    feeds: called once per pass, gives what the source network is fed, (height, width, channels) float32.
-    method: `minmax` (everything that was seen) or `percentile` (two passes).
+    feeds: called once per pass (one for minmax, else two), gives what the source network is fed, (height, width,
+    channels) float32.  margin: leave `headroom` for pictures that were not seen.
     """
-    if method == "minmax":
-        return _min_max(graph, feeds)
-    return _percentile(graph, feeds, percentile)
+    seen = extremes(graph, feeds)
+    ranges = {name: each.range for name, each in seen.items()}
+    if method != "minmax":
+        ranges = {name: choose(each, method, percentile) for name, each in _histograms(graph, feeds, ranges).items()}
+    return widened(graph, ranges, headroom(graph, seen)) if margin else ranges

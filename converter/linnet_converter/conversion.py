@@ -12,12 +12,13 @@ import numpy.typing as npt
 import linnet
 from linnet.errors import LinnetError
 
-from . import calibrate, lnt_file, quantize
+from . import lnt_file, quantize, recipe, trial
 from .budget import NO_BUDGET, Budget, check_flash, choose
 from .graph import Graph
 from .plan import Plan
 from .qgraph import QGraph
 from .quantize import Preprocessing
+from .recipe import Recipe, Stage, Track, untracked
 
 PRESETS = {
     "torch": Preprocessing((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
@@ -29,12 +30,17 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """Everything that a conversion made; `data` is the .lnt file."""
+    """Everything that a conversion made; `data` is the .lnt file.
+
+    recipe: the steps that were taken.  stages: the float graph and its ranges after each of them.
+    """
 
     float_graph: Graph
     graph: QGraph
     plan: Plan
     data: bytes
+    recipe: Recipe
+    stages: tuple[Stage, ...]
 
 
 def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocessing:
@@ -68,21 +74,29 @@ def convert(
     pictures: Iterable[npt.NDArray[np.uint8]],
     preprocessing: Preprocessing,
     *,
-    method: calibrate.Method = calibrate.DEFAULT_METHOD,
+    steps: Recipe = recipe.QUALITIES["default"],
     labels: Sequence[str] = (),
     push_rows: bool = False,
     budget: Budget = NO_BUDGET,
+    track: Track = untracked,
+    search: bool = False,
+    detailed: bool = False,
 ) -> Conversion:
     """Plan, calibrate, quantize and write.
 
-    pictures: uint8 (height, width, channels) of the network's size; gone through once, or twice for some methods.
+    pictures: uint8 (height, width, channels) of the network's size.  track: wraps what takes long, for progress bars.
+    search: try variations of `steps` and take what does best on held-back pictures (trial.py).
+    detailed: keep the stages in between, too (recipe.stages).
     Raises LinnetError naming the node or the setting that is wrong.
     """
     preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
     plan = choose(quantize.shapes_only(float_graph), budget, push_rows=push_rows)  # what does not fit is said at once
-    ranges = calibrate.calibrate(float_graph, lambda: (preprocessing.apply(picture) for picture in pictures), method)
-    graph = quantize.quantize(float_graph, ranges, preprocessing, labels)
+    pictures = list(pictures)
+    if search:
+        steps = trial.choose(float_graph, pictures, preprocessing, steps, track)
+    stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
+    graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)
     data = lnt_file.write(graph, [plan])
     linnet.load(data)  # what the device would refuse is not written
     check_flash(len(data), budget)
-    return Conversion(float_graph, graph, plan, data)
+    return Conversion(float_graph, graph, plan, data, steps, stages)

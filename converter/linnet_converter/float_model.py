@@ -27,7 +27,7 @@ def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelPro
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
     for number, node in enumerate(graph.nodes):
-        _append(node, f"linnet.{number}", nodes, constants)
+        append_nodes(node, f"linnet.{number}", nodes, constants)
     names = [node.output for node in graph.nodes] if outputs is None else list(outputs)
     body = helper.make_graph(
         nodes,
@@ -45,7 +45,9 @@ def _value_info(graph: Graph, name: str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, height, width])
 
 
-def _append(node: Node, prefix: str, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> None:
+def append_nodes(node: Node, prefix: str, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> None:
+    """Add a node and its activation as ONNX; names of what has none in the graph start with prefix."""
+
     def constant(name: str, values: FloatArray | float) -> str:
         constants.append(numpy_helper.from_array(np.asarray(values, np.float32), f"{prefix}.{name}"))
         return f"{prefix}.{name}"
@@ -70,7 +72,13 @@ def _append(node: Node, prefix: str, nodes: list[onnx.NodeProto], constants: lis
     else:
         made = helper.make_node("Softmax", [node.input], [target], node.name, axis=1)
     nodes.append(made)
-    if not clamp.is_identity:
+    if isinstance(node, Conv) and node.gain and clamp.high < math.inf:  # Clip's bounds are scalars
+        cut = target if clamp.low == -math.inf else f"{prefix}.cut"
+        if cut != target:
+            nodes.append(helper.make_node("Clip", [target, constant("low", clamp.low)], [cut], f"{prefix}.clip"))
+        highs = constant("highs", clamp.high * node.gain_of_channels[:, None, None])
+        nodes.append(helper.make_node("Min", [cut, highs], [node.output], f"{prefix}.min"))
+    elif not clamp.is_identity:
         low = constant("low", clamp.low) if clamp.low > -math.inf else ""
         bounds = [low, constant("high", clamp.high)] if clamp.high < math.inf else [low]
         nodes.append(helper.make_node("Clip", [target, *bounds], [node.output], f"{prefix}.clip"))
@@ -80,6 +88,8 @@ def session(model: onnx.ModelProto, optimize: bool = True) -> ort.InferenceSessi
     """An onnxruntime session on the processor, quiet."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # numpy works between the runs, and other programs beside them: threads that spin would take its processors
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -35,6 +35,9 @@ class Conv:
 
     weights: (out, kernel_h, kernel_w, in), or (1, kernel_h, kernel_w, channels) where depthwise.
     bias: (out,).  stride: (h, w).  pads: (top, left, bottom, right).
+    gain: (out,), each 1 or more, or empty for 1: output channels are that many times what they were in the source, and
+    so are the bounds of their activation. Set by equalization only. A tensor's largest channel has gain 1, so that the
+    integer network's one clamp at the unscaled bound never passes what the float network would cut.
     """
 
     name: str
@@ -46,6 +49,16 @@ class Conv:
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     depthwise: bool = False
     activation: Clamp = Clamp()
+    gain: tuple[float, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        return int(self.weights.shape[3 if self.depthwise else 0])
+
+    @property
+    def gain_of_channels(self) -> FloatArray:
+        """(out,), with the ones written out."""
+        return np.array(self.gain) if self.gain else np.ones(self.channels)
 
     @property
     def kernel(self) -> tuple[int, int]:

@@ -6,12 +6,15 @@ import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from linnet import image
 from linnet.errors import LinnetError
+
+T = TypeVar("T")
 
 NAMED_AT_MOST = 3
 """How many files an error names before it counts the rest."""
@@ -37,7 +40,7 @@ def find(folder: str | Path, limit: int | None = None) -> list[Path]:
     return found if limit is None else spread(found, limit)
 
 
-def spread(paths: Sequence[Path], limit: int) -> list[Path]:
+def spread(paths: Sequence[T], limit: int) -> list[T]:
     """At most `limit` of them at equal distances, the first included."""
     count = min(max(limit, 1), len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]

@@ -25,7 +25,7 @@ OPSET = 17
 IR_VERSION = 8
 
 
-class _Builder:
+class Builder:
     """Collects nodes and initializers."""
 
     def __init__(self, graph: QGraph) -> None:
@@ -69,7 +69,7 @@ class _Builder:
         return self.node("DequantizeLinear", [f"{name}:int32", f"{name}:scale"], name, axis=0)
 
 
-def _clamped(builder: _Builder, op: QOp, out: QTensor, real: str) -> str:
+def clamped(builder: Builder, op: QOp, out: QTensor, real: str) -> str:
     """Apply the operator's clamp where it is tighter than int8."""
     if op.clamp == (-128, 127):
         return real
@@ -91,7 +91,7 @@ def weight_scales(graph: QGraph, op: QOp) -> npt.NDArray[np.float64]:
     return ratio * graph.tensors[op.output].scale / graph.tensors[op.inputs[0]].scale
 
 
-def _convolution(builder: _Builder, op: QOp, out: QTensor) -> str:
+def _convolution(builder: Builder, op: QOp, out: QTensor) -> str:
     assert op.weights is not None and op.bias is not None
     graph, source = builder.graph, builder.graph.tensors[op.inputs[0]]
     scales = weight_scales(graph, op)
@@ -126,7 +126,7 @@ def _convolution(builder: _Builder, op: QOp, out: QTensor) -> str:
     )
 
 
-def _operator(builder: _Builder, op: QOp) -> str:
+def operator(builder: Builder, op: QOp) -> str:
     """Nodes of one operator, from dequantized inputs to a real output before its QuantizeLinear."""
     out = builder.graph.tensors[op.output]
     inputs = [builder.graph.tensors[i].name for i in op.inputs]
@@ -146,7 +146,7 @@ def to_onnx(graph: QGraph, only: int | None = None) -> onnx.ModelProto:
     Whole: input int8 NCHW named like the network's input + ":int8", output the real logits or probabilities.
     One operator: int8 (or, for softmax, real) inputs and an int8 (or real) output.
     """
-    builder = _Builder(graph)
+    builder = Builder(graph)
     ops = graph.ops[1:] if only is None else (graph.ops[only],)
     entering = [graph.ops[0].output] if only is None else list(dict.fromkeys(ops[0].inputs))
     feeds = []
@@ -162,11 +162,11 @@ def to_onnx(graph: QGraph, only: int | None = None) -> onnx.ModelProto:
     result = ""
     for op in ops:
         out = graph.tensors[op.output]
-        real = _operator(builder, op)
+        real = operator(builder, op)
         if out.dtype == DType.int32:
             result = builder.node("Identity", [real], out.name)
             continue
-        result = builder.quantized(out, _clamped(builder, op, out, real))
+        result = builder.quantized(out, clamped(builder, op, out, real))
         if only is None:
             result = builder.dequantized(out, result)
     last = graph.tensors[ops[-1].output]

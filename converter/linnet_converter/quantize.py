@@ -18,8 +18,7 @@ from linnet.format_gen import DType, OpKind
 
 from .graph import Add, Clamp, Conv, FloatArray, GlobalAveragePool, Graph, Shape, Softmax
 from .qgraph import QGraph, QOp, QTensor
-
-Range = tuple[float, float]
+from .ranges import Range
 
 PRODUCT_BOUND = 128 * 128
 """No product of an activation and a weight is larger; docs/numerics.md, requantization."""
@@ -137,9 +136,7 @@ class _Quantizer:
         self.graph = graph
         self.ranges = dict(ranges)
         self.shapes = dict(graph.shapes)
-        # x = pixel - 128 enters; the first operators of the float graph see gain * x + shift
-        self.input_gain = graph.input_scale / np.array(preprocessing.std)
-        self.input_shift = graph.input_shift + self.input_gain * (128 - np.array(preprocessing.mean))
+        self.input_gain, self.input_shift = stored_input(graph, preprocessing)
         self.tensors: list[QTensor] = [QTensor(graph.input, graph.shapes[graph.input], 1.0, 0)]
         self.index: dict[str, int] = {graph.input: 0}
         self.ops: list[QOp] = [QOp(name=graph.input, kind=OpKind.input, inputs=(), output=0)]
@@ -186,10 +183,10 @@ class _Quantizer:
         return QTensor(name, self.shapes[name], scaled.scale, scaled.zero_point)
 
     def _conv(self, node: Conv, add: Add | None = None) -> None:
-        conv = self._prepared(node)
+        conv = on_stored_input(self.graph, node, self.input_gain, self.input_shift)
         source = self.tensors[self.index[node.input]]
         _check_geometry(conv, source.shape, self.shapes[node.output])
-        flat = _per_output(conv)
+        flat = per_output(conv)
         if flat.shape[1] > MAX_TAPS:
             raise LinnetError(f"{node.name}: {flat.shape[1]} weights per output; at most {MAX_TAPS} fit 32-bit sums")
         kind = self._kind(node, conv)
@@ -223,7 +220,7 @@ class _Quantizer:
             pad=conv.pads[:2],
             shift=integers.shift,
             clamp=(-128, 127) if kind == OpKind.fully_connected else _quantized_clamp(clamp, out.scale, out.zero_point),
-            weights=_stored(integers.weights, conv, kind),
+            weights=stored_layout(integers.weights, conv, kind),
             bias=integers.bias,
             multiplier=integers.multiplier,
             pad_values=self._pad_values(node, source) if kind == OpKind.conv else None,
@@ -247,17 +244,6 @@ class _Quantizer:
             if is_logits and on_one_pixel and node.input != self.graph.input
             else OpKind.pointwise
         )
-
-    def _prepared(self, node: Conv) -> Conv:
-        """The convolution as it is on the stored integers: the picture's normalization folded in."""
-        if node.input != self.graph.input:
-            return node
-        weights, bias = node.weights, node.bias
-        if node.depthwise:  # a picture's padding differs by channel, which only a full convolution knows
-            channels = weights.shape[3]
-            weights = np.einsum("hwc,oc->ohwc", weights[0], np.eye(channels))
-        bias = bias + np.einsum("ohwc,c->o", weights, self.input_shift)
-        return replace(node, weights=weights * self.input_gain, bias=bias, depthwise=False)
 
     def _pad_values(self, node: Conv, source: QTensor) -> npt.NDArray[np.int8]:
         if node.input != self.graph.input:
@@ -365,6 +351,24 @@ def _check_geometry(conv: Conv, source: Shape, out: Shape) -> None:
             )
 
 
+def stored_input(graph: Graph, preprocessing: Preprocessing) -> tuple[FloatArray, FloatArray]:
+    """(gain, shift), (channels,) each: pixel - 128 enters, the float graph's first operators see it * gain + shift."""
+    gain = graph.input_scale / np.array(preprocessing.std)
+    return gain, graph.input_shift + gain * (128 - np.array(preprocessing.mean))
+
+
+def on_stored_input(graph: Graph, node: Conv, gain: FloatArray, shift: FloatArray) -> Conv:
+    """The convolution as it is on the stored integers: the picture's normalization folded in."""
+    if node.input != graph.input:
+        return node
+    weights, bias = node.weights, node.bias
+    if node.depthwise:  # a picture's padding differs by channel, which only a full convolution knows
+        channels = weights.shape[3]
+        weights = np.einsum("hwc,oc->ohwc", weights[0], np.eye(channels))
+    bias = bias + np.einsum("ohwc,c->o", weights, shift)
+    return replace(node, weights=weights * gain, bias=bias, depthwise=False)
+
+
 def _fold_residuals(graph: Graph) -> dict[str, Conv]:
     """Add's output name to the projection that it folds into: the later of its linear pointwise producers."""
     producers = {node.output: node for node in graph.nodes}
@@ -391,7 +395,7 @@ def _shortcut(add: Add, conv: Conv) -> str:
     return add.inputs[1] if add.inputs[0] == conv.output else add.inputs[0]
 
 
-def _per_output(conv: Conv) -> FloatArray:
+def per_output(conv: Conv) -> FloatArray:
     """Weights as (channels out, taps)."""
     if conv.depthwise:
         filters: FloatArray = conv.weights[0].reshape(-1, conv.weights.shape[3]).T
@@ -400,7 +404,7 @@ def _per_output(conv: Conv) -> FloatArray:
     return filters
 
 
-def _stored(weights: npt.NDArray[np.int8], conv: Conv, kind: OpKind) -> npt.NDArray[np.int8]:
+def stored_layout(weights: npt.NDArray[np.int8], conv: Conv, kind: OpKind) -> npt.NDArray[np.int8]:
     """(channels out, taps) to the layout of the file."""
     if kind == OpKind.depthwise:
         return np.ascontiguousarray(weights.T).reshape(*conv.kernel, -1)

@@ -1,0 +1,17 @@
+"""Progress bars on stderr, where somebody is watching."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def bars(items: Sequence[T], what: str) -> Iterable[T]:
+    """recipe.Track with tqdm."""
+    made: Iterable[T] = tqdm(items, desc=what, disable=not sys.stderr.isatty(), leave=False)
+    return made

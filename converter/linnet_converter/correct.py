@@ -1,0 +1,115 @@
+"""Weights and biases that make up for what quantization does to the network, layer by layer in order.
+
+Every layer is looked at on what it will read: the output of the integer layers before it, already corrected. Its
+weights are rounded for those inputs (rounding.py); then its bias takes the mean by which the integer network's sums
+miss the float network's. That is the empirical bias correction of Nagel et al. 2019 (arXiv 1906.04721, section 4.2 and
+appendix D), with one change: positions where the float sum lies outside the activation's clamp hardly count, because
+there the clamp hides whatever the sum is.
+
+The result is a float graph again, its weights on the grid of their int8 scales: quantizing it finds these integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from linnet.format_gen import OpKind
+
+from .graph import Conv, FloatArray, Graph
+from .qgraph import QGraph, QOp
+from .quantize import per_output
+from .rounding import covariance, descend
+from .side_by_side import Integers, Pictures, SideBySide, Values, affordable, bounds, integers, with_integers
+
+OUTSIDE = 0.1
+"""How much a position counts whose float sum lies outside the clamp. From 0.002 to 0.1 no figure changes by 0.4 dB."""
+
+_ON_GRID = 1e-4
+"""Weights this near to an integer, in steps, are one: float32 has touched them."""
+
+Track = Callable[[Sequence[QOp]], Iterable[QOp]]
+
+
+def correct(
+    graph: Graph,
+    quantized: QGraph,
+    pictures: Pictures,
+    *,
+    rounding: bool = True,
+    bias: bool = True,
+    track: Track = iter,
+) -> Graph:
+    """The graph with corrected weights (`rounding`) and biases (`bias`).
+
+    quantized: the graph as quantize makes it now.  pictures: uint8 (height, width, channels), those of calibration.
+    track: wraps the operators gone through, for a progress bar.
+    """
+    both = SideBySide(graph, quantized, affordable(graph, pictures))
+    nodes = {node.name: node for node in graph.nodes}
+    for seed, op in enumerate(track(quantized.ops[1:])):
+        conv = both.conv(op)
+        if conv is None:
+            both.advance(op)
+            continue
+        constants, wanted = integers(quantized, op), both.wanted(op)
+        if rounding:
+            constants = replace(constants, weights=_rounded(both, op, conv, constants, wanted, seed))
+        computed = both.computed(with_integers(op, constants))
+        if bias:
+            missing = mean_error(wanted, computed, bounds(graph, quantized, op))
+            constants = replace(constants, bias=constants.bias + missing)
+            computed += missing.astype(np.float32)[:, None, None]
+        node = nodes[op.name]
+        assert isinstance(node, Conv)
+        nodes[op.name] = _as_float(both, op, node, constants)
+        both.keep(op, wanted, computed)
+    return replace(graph, nodes=tuple(nodes[node.name] for node in graph.nodes))
+
+
+def mean_error(wanted: Values, computed: Values, limits: tuple[Values, Values]) -> FloatArray:
+    """By how much computed lies below wanted in each channel, (channels,), where the activation lets it be seen."""
+    low, high = limits
+    total, missing = (np.zeros(wanted.shape[1]) for _ in range(2))
+    for right, got in zip(wanted, computed, strict=True):
+        weight = np.where((right > low) & (right < high), np.float32(1), np.float32(OUTSIDE))
+        total += weight.sum((1, 2))
+        missing += (weight * (right - got)).sum((1, 2))
+    return missing / total
+
+
+def _rounded(both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted: Values, seed: int) -> FloatArray:
+    """Integer weights (out, taps) for the inputs that occur."""
+    scale_in = both.quantized.tensors[op.inputs[0]].scale
+    target = np.clip(per_output(conv) * (scale_in / constants.scale)[:, None], -127, 127)
+    nearest = np.rint(target)
+    target = np.where(np.abs(target - nearest) < _ON_GRID, nearest, target)
+    if np.array_equal(target, nearest):
+        return nearest
+    read, should_be = both.patches(op, wanted, seed)
+    if op.kind != OpKind.depthwise:
+        return descend(target, covariance(read))
+    low, high = (bound.ravel() for bound in bounds(both.graph, both.quantized, op))
+    weight = np.where((should_be > low) & (should_be < high), np.float32(1), np.float32(OUTSIDE))
+    return descend(target, np.stack([covariance(read[:, :, c], weight[:, c]) for c in range(len(target))]))
+
+
+def _as_float(both: SideBySide, op: QOp, node: Conv, constants: Integers) -> Conv:
+    """The float convolution that quantizes to these integers."""
+    scale_in = both.quantized.tensors[op.inputs[0]].scale
+    rows = constants.weights * (constants.scale / scale_in)[:, None]
+    bias = constants.bias
+    if node.input == both.graph.input:  # take the picture's normalization out again
+        channels = len(both.gain)
+        taps = rows.shape[1] // channels
+        bias = bias - rows @ constants.pad
+        rows = rows / np.tile(both.gain, taps)
+        bias = bias - rows @ np.tile(both.shift, taps)
+        if node.depthwise:  # it became a full convolution: one input channel of each row is its own
+            own = rows.reshape(channels, taps, channels)
+            rows = np.einsum("ctc->ct", own)
+    if node.depthwise:
+        return replace(node, weights=rows.T.reshape(node.weights.shape), bias=bias)
+    return replace(node, weights=rows.reshape(node.weights.shape), bias=bias)
