@@ -21,6 +21,7 @@ from linnet_converter.graph import Add, Clamp, Conv, FloatArray, GlobalAveragePo
 from linnet_converter.qgraph import QGraph, QOp, QTensor
 from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table
 
+from . import rounding
 from .network import Grid, ImportedNetwork
 from .pixels import InputStage
 from .weights import Integers, integers
@@ -132,7 +133,10 @@ class _Assembler:
         elif node.output in self.network.grids or not self._is_branch(node):
             grid = self._grid(node)
             op = self._weighted(node, grid, self._integers(node, grid.scale))
-            self._emit(self._tensor(node.output, grid), replace(op, clamp=grid.clamp(node.activation)))
+            op = replace(op, clamp=grid.clamp(node.activation))
+            if self.network.rounds_twice:
+                op = rounding.followed(op, grid.zero_point)
+            self._emit(self._tensor(node.output, grid), op)
         else:
             self.residuals[node.output] = node
 
@@ -199,37 +203,42 @@ class _Assembler:
         if branch is not None:
             self._residual(node, self.residuals.pop(branch), grid)
             return
-        (a, first), (b, second) = (self._source(node, name) for name in node.inputs)
-        smallest = max(first.scale, second.scale) * SMALLEST_SUM_SCALE
-        if grid.scale < smallest:
-            # neither factor may reach 2; the sum is put on the finer scale by an operator of its own
-            coarse = Grid(float(np.float32(smallest * (1 + 2.0**-20))), 0)
-            coarse = replace(coarse, zero_point=int(np.clip(np.rint(-128 - grid.range.low / coarse.scale), -128, 127)))
-            between = QTensor(f"{node.output}:sum", first.shape, coarse.scale, coarse.zero_point)
-            self._emit(between, _sum(node.name, (a, b), (first, second), coarse, Clamp()))
-            self._rescale(node, between, grid)
+        addends = [self._source(node, name) for name in node.inputs]
+        for position, (_, addend) in enumerate(addends):
+            finer = _finer(addend, addends[1 - position][1], grid)
+            if finer is not None:
+                name = f"{node.output}:addend{position}"
+                self._rescale(name, addend, QTensor(name, addend.shape, finer.scale, finer.zero_point), Clamp())
+                addends[position] = self._source(node, name)
+        smallest = max(addend.scale for _, addend in addends) * SMALLEST_SUM_SCALE
+        if grid.scale >= smallest:
+            self._emit(self._tensor(node.output, grid), _sum(node.name, addends, grid, node.activation))
             return
-        op = _sum(node.name, (a, b), (first, second), grid, node.activation)
-        self._emit(self._tensor(node.output, grid), op)
+        # neither factor may reach 2, and both addends are needed whole: the sum gets its finer scale afterwards
+        scale = float(np.float32(smallest * (1 + 2.0**-20)))
+        coarse = Grid(scale, int(np.clip(np.rint(-128 - grid.range.low / scale), -128, 127)))
+        between = QTensor(f"{node.output}:sum", addends[0][1].shape, coarse.scale, coarse.zero_point)
+        self._emit(between, _sum(f"{node.name}:sum", addends, coarse, Clamp()))
+        self._rescale(node.name, between, self._tensor(node.output, grid), node.activation)
 
-    def _rescale(self, node: Add, source: QTensor, grid: Grid) -> None:
+    def _rescale(self, name: str, source: QTensor, out: QTensor, activation: Clamp) -> None:
+        """Put a tensor on another scale: a depthwise 1x1 convolution with weights of one."""
         channels = source.shape[2]
         ones = np.ones((channels, 1))
-        made = integers(
-            node.name, ones, ones[:, 0] / 127, np.zeros(channels), Grid(source.scale, source.zero_point), grid.scale
-        )
+        grid = Grid(source.scale, source.zero_point)
+        made = integers(name, ones, ones[:, 0] / 127, np.zeros(channels), grid, out.scale)
         op = QOp(
-            name=f"{node.name}:rescale",
+            name=name,
             kind=OpKind.depthwise,
             inputs=(self.index[source.name],),
             output=0,
             shift=made.shift,
-            clamp=grid.clamp(node.activation),
+            clamp=Grid(out.scale, out.zero_point).clamp(activation),
             weights=made.weights.reshape(1, 1, channels),
             bias=made.bias,
             multiplier=made.multiplier,
         )
-        self._emit(self._tensor(node.output, grid), op)
+        self._emit(out, op)
 
     def _residual(self, node: Add, conv: Conv, grid: Grid) -> None:
         """A projection that the file leaves unquantized ahead of the sum: the law's residual, rounded once."""
@@ -295,7 +304,29 @@ class _Assembler:
         self._emit(QTensor(node.output, logits.shape, 2.0**-30, 0, DType.int32), op)
 
 
-def _sum(name: str, inputs: tuple[int, int], addends: tuple[QTensor, QTensor], grid: Grid, activation: Clamp) -> QOp:
+def _finer(addend: QTensor, other: QTensor, total: Grid) -> Grid | None:
+    """A grid for an addend whose steps are more than two of the sum's; None where it needs none, or where adding on a
+    coarser grid loses less.
+
+    It is a whole number of times finer, so that nothing is rounded, and as wide as it can be around the values that can
+    leave the sum within its range.
+    """
+    times = math.ceil(addend.scale * SMALLEST_SUM_SCALE / total.scale * (1 + 2.0**-20))
+    if times <= 1:
+        return None
+    scale = float(np.float32(addend.scale / times))
+    own, beside = Grid(addend.scale, addend.zero_point).range, Grid(other.scale, other.zero_point).range
+    low = max(own.low, total.range.low - beside.high)
+    high = min(own.high, total.range.high - beside.low)
+    missing = high - low - 255 * scale
+    if missing > 0 and addend.scale < 4 * total.scale:
+        return None
+    low += max(missing, 0.0) / 2
+    return Grid(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+
+
+def _sum(name: str, operands: Sequence[tuple[int, QTensor]], grid: Grid, activation: Clamp) -> QOp:
+    inputs, addends = (operands[0][0], operands[1][0]), (operands[0][1], operands[1][1])
     factor, factor2 = (round(addend.scale / grid.scale * 2**14) for addend in addends)
     assert 0 <= factor < 2**15 and 0 <= factor2 < 2**15
     zeros = addends[0].zero_point * factor + addends[1].zero_point * factor2

@@ -76,7 +76,8 @@ class QdqReference:
         real = ((pixels.astype(np.float64) - self._mean) / self._std).astype(np.float32)
         real = (real * graph.input_scale + graph.input_shift).astype(np.float32)
         steps = np.rint(real / np.float32(grid.scale)) + grid.zero_point
-        return np.clip(steps, -128, 127).astype(np.int8)
+        stored: npt.NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
+        return stored
 
     def _run(self, pixels: npt.NDArray[np.uint8], outputs: list[str]) -> list[npt.NDArray[np.generic]]:
         graph = self.network.graph
@@ -91,7 +92,7 @@ class QdqReference:
         answers: list[npt.NDArray[np.generic]] = self._session.run(
             outputs, {graph.source_input: np.ascontiguousarray(batch[None])}
         )
-        return answers
+        return [np.asarray(answer) for answer in answers]
 
 
 def _quantization(proto: onnx.ModelProto, name: str) -> tuple[float, int]:

@@ -15,6 +15,9 @@ from linnet_converter.graph import FloatArray
 _SCALES = np.concatenate([np.linspace(0.9, 1.0, 20, endpoint=False), np.linspace(1.0, 1.5, 200)])
 """Scales that are tried, relative to that of the largest weight; below 1 the largest weights are cut."""
 
+_FAR = 2.0**20
+"""Steps beyond which it does not matter how far a weight is off the scale (damaged files)."""
+
 
 def channel(weights: FloatArray, step: float, correlation: float) -> float:
     """The best scale for (taps,) real weights.
@@ -34,9 +37,10 @@ def channel(weights: FloatArray, step: float, correlation: float) -> float:
 
 def rounded(weights: FloatArray, scales: FloatArray) -> FloatArray:
     """Integers of (rows, taps) weights on (rows, 1) scales, rounded so that each row keeps its sum as far as it can."""
-    exact = np.clip(weights / scales, -127, 127)
+    wanted = np.clip(weights / scales, -_FAR, _FAR)
+    exact = np.clip(wanted, -127, 127)
     integers = np.rint(exact)
-    missing = np.rint((weights / scales - integers).sum(axis=1)).astype(np.int64)
+    missing = np.rint((wanted - integers).sum(axis=1)).astype(np.int64)
     towards = np.sign(missing)[:, None]
     # the taps that lie nearest to the other neighbour in the wanted direction move first
     gain = (exact - integers) * towards

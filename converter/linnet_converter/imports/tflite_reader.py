@@ -22,6 +22,7 @@ FULL_INTEGER = "convert with full integer quantization (a representative dataset
 ACTIVATIONS = {0: Clamp(), 1: Clamp(0.0), 2: Clamp(-1.0, 1.0), 3: Clamp(0.0, 6.0)}
 SAME = 0
 MAX_STRIDE = 4
+MAX_SCALE = 2.0**64  # far above any real weight; larger ones in a damaged file leave float64
 
 Pads = tuple[int, int, int, int]
 
@@ -77,7 +78,8 @@ class _Reader:
             source_logits=self.logits or answer.name,
             source_layout="NHWC",
         )
-        return ImportedNetwork(graph, self.grids, self.steps, self.source.type in ("UINT8", "INT8"))
+        integers = self.source.type in ("UINT8", "INT8")
+        return ImportedNetwork(graph, self.grids, self.steps, integers, rounds_twice=True)
 
     # Tensors
 
@@ -177,7 +179,7 @@ class _Reader:
             tensor.fail(f"{tensor.scales.size} scales along axis {tensor.axis}", CONVERT_AGAIN)
         steps = np.broadcast_to(tensor.scales, (channels,)).astype(np.float64)
         zeros = np.broadcast_to(tensor.zero_points, (channels,))
-        if not (np.isfinite(steps).all() and np.all(steps >= 0)):
+        if not np.all((steps >= 0) & (steps < MAX_SCALE)):
             tensor.fail("a scale is negative or not finite", CONVERT_AGAIN)
         along = tuple(channels if axis == channel_axis else 1 for axis in range(len(tensor.shape)))
         return (tensor.data.astype(np.float64) - zeros.reshape(along)) * steps.reshape(along), steps
