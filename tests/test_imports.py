@@ -33,7 +33,7 @@ from linnet_converter.imports import (
     rounding,
     steps,
     tflite_file,
-    tflite_reader,
+    tflite_operators,
     weights,
 )
 from linnet_converter.imports.network import Grid, ImportedNetwork
@@ -284,8 +284,8 @@ def test_flipped_bytes_of_a_tflite_file_never_raise_anything_else(tmp_path: Path
 
 def test_an_unsupported_operator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "linnet_converter.imports.tflite_reader._HANDLERS",
-        {kind: handler for kind, handler in tflite_reader._HANDLERS.items() if kind != "MEAN"},
+        "linnet_converter.imports.tflite_reader.HANDLERS",
+        {kind: handler for kind, handler in tflite_operators.HANDLERS.items() if kind != "MEAN"},
     )
     name = next(o.label for o in tflite_file.load(TFLITE[0]).operators if o.kind == "MEAN")
     message = refusal(TFLITE[0])

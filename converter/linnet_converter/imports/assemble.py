@@ -24,6 +24,7 @@ from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table
 from . import rounding
 from .network import Grid, ImportedNetwork
 from .pixels import InputStage
+from .sums import add_operator, finer_grid
 from .weights import Integers, integers
 
 REMEDY = "quantize it too, or give the float network with --calibrate"
@@ -205,20 +206,20 @@ class _Assembler:
             return
         addends = [self._source(node, name) for name in node.inputs]
         for position, (_, addend) in enumerate(addends):
-            finer = _finer(addend, addends[1 - position][1], grid)
+            finer = finer_grid(addend, addends[1 - position][1], grid)
             if finer is not None:
                 name = f"{node.output}:addend{position}"
                 self._rescale(name, addend, QTensor(name, addend.shape, finer.scale, finer.zero_point), Clamp())
                 addends[position] = self._source(node, name)
         smallest = max(addend.scale for _, addend in addends) * SMALLEST_SUM_SCALE
         if grid.scale >= smallest:
-            self._emit(self._tensor(node.output, grid), _sum(node.name, addends, grid, node.activation))
+            self._emit(self._tensor(node.output, grid), add_operator(node.name, addends, grid, node.activation))
             return
         # neither factor may reach 2, and both addends are needed whole: the sum gets its finer scale afterwards
         scale = float(np.float32(smallest * (1 + 2.0**-20)))
         coarse = Grid(scale, int(np.clip(np.rint(-128 - grid.range.low / scale), -128, 127)))
         between = QTensor(f"{node.output}:sum", addends[0][1].shape, coarse.scale, coarse.zero_point)
-        self._emit(between, _sum(f"{node.name}:sum", addends, coarse, Clamp()))
+        self._emit(between, add_operator(f"{node.name}:sum", addends, coarse, Clamp()))
         self._rescale(node.name, between, self._tensor(node.output, grid), node.activation)
 
     def _rescale(self, name: str, source: QTensor, out: QTensor, activation: Clamp) -> None:
@@ -302,44 +303,6 @@ class _Assembler:
             table=exp_table(),
         )
         self._emit(QTensor(node.output, logits.shape, 2.0**-30, 0, DType.int32), op)
-
-
-def _finer(addend: QTensor, other: QTensor, total: Grid) -> Grid | None:
-    """A grid for an addend whose steps are more than two of the sum's; None where it needs none, or where adding on a
-    coarser grid loses less.
-
-    It is a whole number of times finer, so that nothing is rounded, and as wide as it can be around the values that can
-    leave the sum within its range.
-    """
-    times = math.ceil(addend.scale * SMALLEST_SUM_SCALE / total.scale * (1 + 2.0**-20))
-    if times <= 1:
-        return None
-    scale = float(np.float32(addend.scale / times))
-    own, beside = Grid(addend.scale, addend.zero_point).range, Grid(other.scale, other.zero_point).range
-    low = max(own.low, total.range.low - beside.high)
-    high = min(own.high, total.range.high - beside.low)
-    missing = high - low - 255 * scale
-    if missing > 0 and addend.scale < 4 * total.scale:
-        return None
-    low += max(missing, 0.0) / 2
-    return Grid(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
-
-
-def _sum(name: str, operands: Sequence[tuple[int, QTensor]], grid: Grid, activation: Clamp) -> QOp:
-    inputs, addends = (operands[0][0], operands[1][0]), (operands[0][1], operands[1][1])
-    factor, factor2 = (round(addend.scale / grid.scale * 2**14) for addend in addends)
-    assert 0 <= factor < 2**15 and 0 <= factor2 < 2**15
-    zeros = addends[0].zero_point * factor + addends[1].zero_point * factor2
-    return QOp(
-        name=name,
-        kind=OpKind.add,
-        inputs=inputs,
-        output=0,
-        clamp=grid.clamp(activation),
-        factor=factor,
-        factor2=factor2,
-        offset=grid.zero_point * 2**14 - zeros + 2**13,
-    )
 
 
 def per_output(conv: Conv) -> FloatArray:
