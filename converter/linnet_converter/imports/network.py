@@ -50,7 +50,7 @@ class ImportedNetwork:
     grids: of every tensor that the file quantizes, by the graph's tensor names; also of the input.
     weight_steps: node name -> (out,), the file's weight scale of each output channel; 0 where there is none.
     integer_input: the file itself takes uint8 or int8, so that a picture's bytes can be fed as they are.
-    rounds_twice: its interpreter does (TFLite), see rounding.py.
+    rounds_twice: its biases shall follow TFLite's two roundings (uint8 files), see rounding.py.
     """
 
     graph: Graph

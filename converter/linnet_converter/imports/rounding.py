@@ -4,7 +4,7 @@ TFLite's reference kernels multiply a sum by a 31-bit number in [0.5, 1) and rou
 round again. Where a sum's unit is a sizeable part of an output step (old uint8 files: a third),
 the first rounding lifts every value behind a ReLU by up to an eighth of a step in the mean, which adds up over fifty
 layers. The law rounds once; one unit more in the bias makes up for most of it. It is added where that gives TFLite's
-value for more of all sums, and only in channels where the difference is more than rare.
+value for more of all sums. Files of int8 keep their own integers: they are within one step without it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet_converter.qgraph import QOp
-
-SMALLEST_RATIO = 1 / 32
-"""Output steps per unit of the sum, below which fewer than one value in fifty differs."""
 
 _NUDGES = (0, 1, -1)
 _MOST_SUMS = 4096
@@ -57,6 +54,6 @@ def followed(op: QOp, zero_point: int) -> QOp:
     assert op.bias is not None and op.multiplier is not None
     bias = op.bias.copy()
     low, high = op.clamp[0] - zero_point, op.clamp[1] - zero_point
-    for channel in np.flatnonzero(op.multiplier >= SMALLEST_RATIO * 2.0 ** (31 - op.shift)):
+    for channel in np.flatnonzero(op.multiplier):
         bias[channel] += _nudge(int(op.multiplier[channel]), op.shift, low, high)
     return replace(op, bias=bias)

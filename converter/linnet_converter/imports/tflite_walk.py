@@ -46,6 +46,7 @@ class TfliteWalk:
         self.values: dict[int, Value] = {}
         self.source = file.tensors[file.input]
         self.logits = ""
+        self.has_uint8_weights = False
         self._input()
 
     def finish(self) -> ImportedNetwork:
@@ -68,7 +69,7 @@ class TfliteWalk:
             source_layout="NHWC",
         )
         integers = self.source.type in ("UINT8", "INT8")
-        return ImportedNetwork(graph, self.grids, self.steps, integers, rounds_twice=True)
+        return ImportedNetwork(graph, self.grids, self.steps, integers, rounds_twice=self.has_uint8_weights)
 
     # Tensors
 
@@ -163,6 +164,7 @@ class TfliteWalk:
         tensor = self.constant(operator, 1)
         if tensor is None or tensor.data is None or tensor.type not in ("INT8", "UINT8") or not tensor.scales.size:
             operator.fail("its weights are not quantized to 8 bits", FULL_INTEGER)
+        self.has_uint8_weights |= tensor.type == "UINT8"
         channels = tensor.shape[channel_axis] if channel_axis < len(tensor.shape) else 0
         if tensor.scales.size not in (1, channels) or (tensor.scales.size > 1 and tensor.axis != channel_axis):
             tensor.fail(f"{tensor.scales.size} scales along axis {tensor.axis}", CONVERT_AGAIN)
