@@ -22,10 +22,12 @@ from linnet.errors import LinnetError
 
 Array = npt.NDArray[Any]
 
+QUANTIZED_TYPES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 FLOAT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 MAX_INPUT = 2**26
 OLDEST_OPSET = 7  # before it, Add and Mul broadcast by an attribute
-QUANTIZED_OPS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+QDQ_OPS = {domain + name for domain in ("", "com.microsoft.") for name in ("QuantizeLinear", "DequantizeLinear")}
+DYNAMIC_OPS = {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 
 
 def one_line(text: object, limit: int = 160) -> str:
@@ -71,7 +73,8 @@ class SourceNode:
 class SourceFile:
     """nodes: those that the output depends on, in the file's (topological) order.
 
-    input_shape: as the file lies, batch 1.  uses: how often a tensor's values (not only its shape) are read.
+    input_shape: as the file lies, batch 1.  integer_input: it is uint8 or int8.
+    uses: how often a tensor's values (not only its shape) are read.
     """
 
     opset: int
@@ -81,6 +84,7 @@ class SourceFile:
     input_shape: tuple[int, int, int, int]
     output: str
     uses: Mapping[str, int]
+    integer_input: bool = False
 
     def constant(self, name: str) -> Array:
         """The value of an initializer; LinnetError where it is damaged."""
@@ -117,8 +121,17 @@ def is_shape_only(op: str, position: int) -> bool:
     return op in ("Shape", "Size") or (op == "CastLike" and position == 1)
 
 
-def load_source(path: str | Path) -> SourceFile:
-    """Read and check a file. Raises LinnetError where it is damaged, quantized, or has not one picture as input."""
+def is_quantized(model: onnx.ModelProto) -> bool:
+    """Whether a file is a quantized network in the QDQ format."""
+    names = {name.rpartition(".")[2] for name in QDQ_OPS}
+    return any(node.op_type in names for node in model.graph.node)
+
+
+def load_source(path: str | Path, quantized: bool = False) -> SourceFile:
+    """Read and check a file. Raises LinnetError where it is damaged or has not one picture as input.
+
+    quantized: whether the file is to be a float network or one in the QDQ format; the other kind is refused.
+    """
     model = load_model(path)
     graph = model.graph
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
@@ -144,7 +157,7 @@ def load_source(path: str | Path) -> SourceFile:
         nodes = _live_nodes([_source_node(proto) for proto in graph.node], output)
     except Exception as error:  # a damaged tensor in an attribute
         raise LinnetError(f"{path}: damaged ({one_line(error)}); export it again") from error
-    _refuse_foreign(nodes)
+    _refuse_foreign(nodes, quantized)
     uses = Counter(
         name for node in nodes for i, name in enumerate(node.inputs) if name and not is_shape_only(node.op, i)
     )
@@ -154,7 +167,8 @@ def load_source(path: str | Path) -> SourceFile:
         nodes=nodes,
         constants=constants,
         input=inputs[0].name,
-        input_shape=_input_shape(inputs[0]),
+        input_shape=_input_shape(inputs[0], (*FLOAT_TYPES, *QUANTIZED_TYPES) if quantized else FLOAT_TYPES),
+        integer_input=inputs[0].type.tensor_type.elem_type in QUANTIZED_TYPES,
         output=output,
         uses=uses,
     )
@@ -205,11 +219,18 @@ def _live_nodes(nodes: Sequence[SourceNode], output: str) -> tuple[SourceNode, .
     return tuple(reversed(live))
 
 
-def _refuse_foreign(nodes: Sequence[SourceNode]) -> None:
+def _refuse_foreign(nodes: Sequence[SourceNode], quantized: bool) -> None:
     """Refuse what makes a whole file the wrong one, before any smaller complaint about its nodes."""
     for node in nodes:
-        if node.op in QUANTIZED_OPS or "QLinear" in node.op:
-            node.fail("the network is already quantized", "give the float network")
+        if node.op in QDQ_OPS:
+            if not quantized:
+                node.fail("the network is already quantized", "give the float network")
+            continue
+        if node.op in DYNAMIC_OPS or "QLinear" in node.op:
+            node.fail(
+                "the network is quantized, but not in the QDQ format",
+                "give the float network, or quantize_static's format QDQ",
+            )
         if "." in node.op:
             node.fail(
                 "not a standard ONNX operator",
@@ -219,10 +240,10 @@ def _refuse_foreign(nodes: Sequence[SourceNode]) -> None:
             node.fail("control flow is not supported", "export with a fixed input size and without branches")
 
 
-def _input_shape(value: onnx.ValueInfoProto) -> tuple[int, int, int, int]:
+def _input_shape(value: onnx.ValueInfoProto, types: Sequence[int]) -> tuple[int, int, int, int]:
     tensor = value.type.tensor_type
     label = f"input '{one_line(value.name)}'"
-    if tensor.elem_type not in FLOAT_TYPES:
+    if tensor.elem_type not in types:
         names = {number: name for name, number in onnx.TensorProto.DataType.items()}
         kind = names.get(tensor.elem_type, "of an unknown type")
         raise LinnetError(f"{label} is {kind}, not float; export with a float input")

@@ -66,10 +66,13 @@ def _dropout(walk: Walk, node: SourceNode) -> None:
 
 def _clamp(walk: Walk, node: SourceNode, view: View, clamp: Clamp) -> None:
     draft = view.draft
-    if view.affine is not None:
-        walk.refuse_affine(node, view)
     if view.has_padding and not clamp.low <= 0 <= clamp.high:
         node.fail("changes the zeros of a Pad ahead of it", "put the activation ahead of the padding")
+    if draft.grid is not None:  # its values are rounded already: what comes of it is for the next QuantizeLinear
+        walk.set_view(node, replace(view, clamp=compose(view.clamp or Clamp(), clamp)))
+        return
+    if view.affine is not None:
+        walk.refuse_affine(node, view)
     if not clamp_changes(view, clamp):
         walk.set_view(node, view)
         return
@@ -161,6 +164,8 @@ def _affine(walk: Walk, node: SourceNode, view: View, scale: FloatArray, shift: 
         node.fail(
             f"a constant of shape {scale.shape} does not fit a tensor {view.index.shape}", "use one value per channel"
         )
+    if view.clamp is not None:
+        view = walk.clamped(node, view)
     draft, index = view.draft, view.index.reshape(shape)
     whole_scale = per_position(np.broadcast_to(scale, shape), index, draft.size, 1.0)
     whole_shift = per_position(np.broadcast_to(shift, shape), index, draft.size, 0.0)

@@ -91,6 +91,18 @@ def conv_weights(node: SourceNode, weights: npt.NDArray[Any], channels: int) -> 
     return np.ascontiguousarray(real.transpose(1, 2, 3, 0)), True
 
 
+def one_step(steps: FloatArray | None, depthwise: bool) -> FloatArray | None:
+    """Steps of a quantized file's weights, laid out as the weights, as one per output channel, (out,).
+
+    0 where a channel has several (it is then quantized anew).
+    """
+    if steps is None:
+        return None
+    channels = np.moveaxis(steps, -1, 0) if depthwise else steps
+    flat = channels.reshape(channels.shape[0], -1)
+    return np.where((flat == flat[:, :1]).all(axis=1), flat[:, 0], 0.0)
+
+
 def dense_weights(
     matrix: FloatArray, index: IndexArray, shape: Shape, affine: Affine | None
 ) -> tuple[FloatArray, FloatArray]:

@@ -14,6 +14,7 @@ from linnet_converter.onnx_layers import (
     check_size,
     conv_weights,
     dense_weights,
+    one_step,
     output_geometry,
     window_pads,
     window_stride,
@@ -36,6 +37,7 @@ def _conv(walk: Walk, node: SourceNode) -> None:
         last = view.moves[-1] if view.moves else view.draft.label
         node.fail(f"its input was rearranged by {last}", "only changes of layout, and padding, are supported")
     weights, depthwise = conv_weights(node, walk.floats(node, 1), shape[2])
+    steps = walk.weight_steps(node, 1, lambda constant: conv_weights(node, constant, shape[2])[0])
     if not depthwise:
         weights = weights[..., np.argsort(order)]
     elif not np.array_equal(order, np.arange(shape[2])):
@@ -51,10 +53,11 @@ def _conv(walk: Walk, node: SourceNode) -> None:
     out, pads = output_geometry(node, (shape[0], shape[1]), kernel, stride, total)
     if view.affine is not None:
         weights, bias = _fold_forward(walk, node, view, weights, bias, depthwise, any(pads))
+        steps = None
     out_shape = (*out, channels)
     check_size(node, out_shape)
     made = Conv(node.name, "", "", weights, bias, stride, pads, depthwise)
-    walk.emit(node, made, (view.draft,), out_shape, chw_index(out_shape))
+    walk.emit(node, made, (view.draft,), out_shape, chw_index(out_shape), one_step(steps, depthwise))
 
 
 def _fold_forward(
@@ -73,25 +76,29 @@ def _gemm(walk: Walk, node: SourceNode) -> None:
     matrix = walk.floats(node, 1)
     if matrix.ndim != 2 or node.integer("transA", 0):
         node.fail("is not a dense layer (vector by constant matrix)", READS)
-    matrix = (matrix.T if node.integer("transB", 0) else matrix) * node.number("alpha", 1.0)
+
+    def oriented(given: FloatArray) -> FloatArray:
+        return (given.T if node.integer("transB", 0) else given) * node.number("alpha", 1.0)
+
+    matrix, steps = oriented(matrix), walk.weight_steps(node, 1, oriented)
     bias = np.zeros(matrix.shape[1])
     if walk.constant(node, 2) is not None:
         given = walk.floats(node, 2) * node.number("beta", 1.0)
         if given.size not in (1, matrix.shape[1]):
             node.fail(f"its bias {given.shape} does not fit {matrix.shape[1]} outputs", "export the file again")
         bias = bias + given.ravel()
-    _dense(walk, node, matrix, bias)
+    _dense(walk, node, matrix, bias, steps)
 
 
 def _matmul(walk: Walk, node: SourceNode) -> None:
     matrix = walk.floats(node, 1)
     if matrix.ndim != 2:
         node.fail(f"its constant {matrix.shape} is not a matrix", READS)
-    _dense(walk, node, matrix, np.zeros(matrix.shape[1]))
+    _dense(walk, node, matrix, np.zeros(matrix.shape[1]), walk.weight_steps(node, 1, lambda constant: constant))
 
 
-def _dense(walk: Walk, node: SourceNode, matrix: FloatArray, bias: FloatArray) -> None:
-    """matrix: (in, out). A vector, however it was flattened, or each pixel of an NHWC map by itself."""
+def _dense(walk: Walk, node: SourceNode, matrix: FloatArray, bias: FloatArray, steps: FloatArray | None) -> None:
+    """matrix, steps: (in, out). A vector, however it was flattened, or each pixel of an NHWC map by itself."""
     view = walk.logical(node, walk.view(node))
     features, outputs = matrix.shape
     shape, index = view.draft.shape, view.index
@@ -108,7 +115,8 @@ def _dense(walk: Walk, node: SourceNode, matrix: FloatArray, bias: FloatArray) -
         node.fail(f"multiplies a tensor {index.shape} that is neither a vector nor a picture", READS)
     check_size(node, out_shape)
     positions = np.arange(np.prod(out_shape), dtype=np.int32).reshape(*index.shape[:-1], outputs)
-    walk.emit(node, Conv(node.name, "", "", weights, bias), (view.draft,), out_shape, positions)
+    kept = None if steps is None or view.affine is not None else one_step(steps.T[:, None, None, :], False)
+    walk.emit(node, Conv(node.name, "", "", weights, bias), (view.draft,), out_shape, positions, kept)
 
 
 def _average_pool(walk: Walk, node: SourceNode) -> None:

@@ -6,6 +6,7 @@ The file is opened by onnx_file.py and its nodes are walked once, in order. Each
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from linnet.errors import LinnetError
 from linnet_converter import onnx_folding, onnx_operators
 from linnet_converter.graph import Graph
 from linnet_converter.onnx_file import SourceNode, load_source, one_line
+from linnet_converter.onnx_folding import Handler
 from linnet_converter.onnx_walk import READS, Walk
 
 HANDLERS = onnx_folding.HANDLERS | onnx_operators.HANDLERS
@@ -33,21 +35,25 @@ REMEDIES = {
 
 def read(path: str | Path) -> Graph:
     """Read an ONNX file. Raises LinnetError, one line, where it is damaged or holds what Linnet cannot run."""
-    walk = Walk(load_source(path))
+    return walk_nodes(Walk(load_source(path)), HANDLERS).finish()
+
+
+def walk_nodes(walk: Walk, handlers: Mapping[str, Handler]) -> Walk:
+    """Visit all nodes of the walk's file; the same walk."""
     for node in walk.source.nodes:
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused at the end
-                _visit(walk, node)
+                _visit(walk, node, handlers)
         except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
             # what numpy says to attributes and weights that contradict each other, as in a damaged file
             raise LinnetError(f"{node.label}: cannot be read ({one_line(error)}); export the file again") from error
-    return walk.finish()
+    return walk
 
 
-def _visit(walk: Walk, node: SourceNode) -> None:
+def _visit(walk: Walk, node: SourceNode, handlers: Mapping[str, Handler]) -> None:
     if walk.compute_constant(node):
         return
-    handler = HANDLERS.get(node.op)
+    handler = handlers.get(node.op)
     if handler is None:
         node.fail("this operator is not supported", REMEDIES.get(node.op, READS))
     handler(walk, node)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet_converter.graph import Add, Clamp, Conv, FloatArray, GlobalAveragePool, Node, Shape, Softmax
+from linnet_converter.imports.network import Grid
 
 IndexArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,12 +27,16 @@ class Draft:
 
     tensor: name of the file's tensor that it computes, after the last folded node.
     shape: (height, width, channels); of the input, as the file lies until its layout is known.
+    grid: of a quantized file, where the values of the tensor lie, once a QuantizeLinear has said it.
+    steps: of a convolution in a quantized file, (out,): the scale of each channel's weights, 0 where there is none.
     """
 
     tensor: str
     shape: Shape
     inputs: tuple[Draft, ...] = ()
     node: Node | None = None
+    grid: Grid | None = None
+    steps: FloatArray | None = None
 
     @property
     def size(self) -> int:
@@ -62,6 +67,7 @@ class View:
     index: shape of the ONNX tensor, batch 1; PADDING where a Pad node put a zero.
     shared: a tensor between the draft and this one is read by someone else, so that nothing may fold into the draft.
     affine: per-position scale and shift still to be applied, when they could not fold into the draft.
+    clamp: of a quantized draft, an activation behind its QuantizeLinear, still to be applied after affine.
     moves: labels of the nodes that moved elements.
     partial_mean: label of a ReduceMean that covers a part of the map; the mean over the last axis of index is meant.
     """
@@ -70,6 +76,7 @@ class View:
     index: IndexArray
     shared: bool = False
     affine: Affine | None = None
+    clamp: Clamp | None = None
     moves: tuple[str, ...] = field(default=())
     partial_mean: str = ""
 
@@ -130,13 +137,15 @@ def per_position(values: FloatArray, index: IndexArray, size: int, default: floa
 def fold_affine(draft: Draft, scale: FloatArray, shift: FloatArray) -> bool:
     """Fold scale and shift, (positions,) each, into a convolution without activation; False where it cannot be."""
     conv = draft.node
-    if not isinstance(conv, Conv) or not conv.activation.is_identity:
+    if not isinstance(conv, Conv) or not conv.activation.is_identity or draft.grid is not None:
         return False
     factor, offset = per_channel(scale, draft.shape), per_channel(shift, draft.shape)
     if factor is None or offset is None:
         return False
     weights = conv.weights * (factor if conv.depthwise else factor[:, None, None, None])
     draft.node = replace(conv, weights=weights, bias=conv.bias * factor + offset)
+    if draft.steps is not None:
+        draft.steps = draft.steps * np.abs(factor)
     return True
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 
 from linnet.errors import LinnetError
-from linnet_converter.graph import Add, Clamp, FloatArray, Graph, Node, Shape, Softmax
+from linnet_converter.graph import Add, Clamp, Conv, FloatArray, Graph, Node, Shape, Softmax
+from linnet_converter.imports.network import Grid
 from linnet_converter.onnx_file import Array, SourceFile, SourceNode, is_shape_only, one_line
+from linnet_converter.onnx_quantized import DEQUANTIZE, QUANTIZE, dequantize_constant, quantize_constant
 from linnet_converter.onnx_views import (
     PADDING,
     Draft,
@@ -18,6 +20,7 @@ from linnet_converter.onnx_views import (
     View,
     channel_order,
     compose,
+    fold_clamp,
     per_channel,
 )
 
@@ -25,6 +28,10 @@ READS = (
     "Linnet reads Conv, Gemm, MatMul, Add, global average pooling, Relu, Clip and a final Softmax; "
     "change the network or cut the node off before exporting"
 )
+
+BEHIND_SOFTMAX = {"Identity", "Reshape", "Flatten", "Squeeze", "Cast", *QUANTIZE, *DEQUANTIZE}
+MOVES = ("Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators that only move elements."""
 
 
 class Walk:
@@ -42,6 +49,7 @@ class Walk:
         self.values: dict[str, Array | View] = {
             source.input: View(self.input, positions, self._is_shared(source.input))
         }
+        self.steps: dict[str, FloatArray] = {}  # of constants that the file dequantizes: the step at each element
         self.drafts: list[Draft] = []
         self.layout = ""
         self.logits = source.output
@@ -65,13 +73,7 @@ class Walk:
         value = self.operand(node, position)
         if not isinstance(value, View):
             node.fail(f"its input {position} is constant or missing", "export the file again")
-        if isinstance(value.draft.node, Softmax) and node.op not in (
-            "Identity",
-            "Reshape",
-            "Flatten",
-            "Squeeze",
-            "Cast",
-        ):
+        if isinstance(value.draft.node, Softmax) and node.op not in BEHIND_SOFTMAX:
             node.fail("follows the Softmax", "Linnet has Softmax as the last node only")
         if value.partial_mean and not allow_partial:
             raise LinnetError(f"{value.partial_mean}: averages over other than height and width; {READS}")
@@ -113,8 +115,32 @@ class Walk:
                 feeds[name] = self.view(node, position).index.astype(np.float32)
             elif value is not None:
                 feeds[name] = value
+        if node.op in DEQUANTIZE or node.op in QUANTIZE:
+            self._compute_quantized(node, operands)
+            return True
         self.values.update(zip(node.outputs, self.source.evaluate(node, feeds), strict=False))
+        if node.op in MOVES and node.inputs[0] in self.steps:
+            moved = self.source.evaluate(node, feeds | {node.inputs[0]: self.steps[node.inputs[0]]})
+            self.steps[node.outputs[0]] = moved[0]
         return True
+
+    def _compute_quantized(self, node: SourceNode, operands: Sequence[Array | View | None]) -> None:
+        stored, scale, zero_point = (*operands, None, None)[:3]
+        assert not isinstance(stored, View) and not isinstance(scale, View) and not isinstance(zero_point, View)
+        if stored is None or scale is None:
+            node.fail("a value or its scale is missing", "export the file again")
+        if node.op in QUANTIZE:
+            self.values[node.outputs[0]] = quantize_constant(node, stored, scale, zero_point)
+        else:
+            real, steps = dequantize_constant(node, stored, scale, zero_point)
+            self.values[node.outputs[0]], self.steps[node.outputs[0]] = real, steps
+
+    def weight_steps(
+        self, node: SourceNode, position: int, arrange: Callable[[FloatArray], FloatArray]
+    ) -> FloatArray | None:
+        """Step of each element of constant weights, arranged as the weights were; None unless they are quantized."""
+        steps = self.steps.get(node.inputs[position])
+        return None if steps is None else arrange(steps)
 
     # Results
 
@@ -128,15 +154,59 @@ class Walk:
         view.draft.tensor = node.outputs[0]
         self.set_view(node, view)
 
-    def emit(self, node: SourceNode, made: Node, inputs: Sequence[Draft], shape: Shape, index: IndexArray) -> None:
+    def emit(
+        self,
+        node: SourceNode,
+        made: Node,
+        inputs: Sequence[Draft],
+        shape: Shape,
+        index: IndexArray,
+        steps: FloatArray | None = None,
+    ) -> None:
         """Add an operator (its tensors are named at the end); the node's first output lies as index says."""
+        self.set_view(node, View(self._draft(made, node.outputs[0], inputs, shape, steps), index))
+
+    def _draft(
+        self, made: Node, tensor: str, inputs: Sequence[Draft], shape: Shape, steps: FloatArray | None = None
+    ) -> Draft:
         name, number = made.name, 2
         while name in self._names:
             name, number = f"{made.name}_{number}", number + 1
         self._names.add(name)
-        draft = Draft(node.outputs[0], shape, tuple(inputs), replace(made, name=name))
+        draft = Draft(tensor, shape, tuple(inputs), replace(made, name=name), steps=steps)
         self.drafts.append(draft)
-        self.set_view(node, View(draft, index))
+        return draft
+
+    # Quantized files
+
+    def requantized(self, node: SourceNode, view: View, grid: Grid, tensor: str) -> View:
+        """Put the view's values on a grid by an operator of its own, a depthwise 1x1 convolution that makes `tensor`.
+
+        What is still to be applied to the view (a scale and shift, an activation) is its weights, bias and clamp.
+        """
+        if view.draft is self.input:
+            node.fail("comes between the input's QuantizeLinear and the first convolution", "quantize the input last")
+        channels = view.draft.shape[2]
+        scale, shift = np.ones(channels), np.zeros(channels)
+        if view.affine is not None:
+            given = [per_channel(values, view.draft.shape) for values in (view.affine.scale, view.affine.shift)]
+            if given[0] is None or given[1] is None:
+                self.refuse_affine(node, view)
+            scale, shift = given[0], given[1]
+        name = node.name if tensor == node.outputs[0] else tensor
+        made = Conv(name, "", "", scale.reshape(1, 1, 1, -1), shift, depthwise=True, activation=view.clamp or Clamp())
+        draft = self._draft(made, tensor, (view.draft,), view.draft.shape, np.abs(scale) / 127)
+        draft.grid = grid
+        return View(draft, view.index, moves=view.moves)
+
+    def clamped(self, node: SourceNode, view: View) -> View:
+        """The view with its activation behind a QuantizeLinear applied, on the same grid."""
+        if view.clamp is None:
+            return view
+        assert view.draft.grid is not None
+        if view.affine is not None or view.shared or not fold_clamp(view.draft, view.clamp):
+            return self.requantized(node, view, view.draft.grid, f"{node.name}:activation")
+        return replace(view, clamp=None)
 
     def _is_shared(self, tensor: str) -> bool:
         return self.source.uses.get(tensor, 0) > 1
@@ -163,6 +233,8 @@ class Walk:
 
         Normalization of the input becomes the graph's; all operators that read the input must see the same.
         """
+        if view.clamp is not None:
+            view = self.clamped(node, view)
         if view.draft is not self.input:
             return view
         if self._relabel is None:

@@ -1,11 +1,12 @@
-"""The int8 network held against its float original on real pictures."""
+"""The int8 network held against its original, float or quantized by others, on real pictures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,11 @@ from linnet.format_gen import OpKind
 from linnet.model import Model
 
 from . import onnx_reader
+from .graph import Shape
+from .imports.qdq_reference import QdqReference
+from .imports.tflite_file import is_tflite
+from .imports.tflite_reference import TfliteReference
+from .onnx_file import is_quantized, load_model
 
 Logits = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
@@ -31,6 +37,7 @@ class Validation:
     sqnr_db: of the logits ahead of any softmax; 10 log10 of the sum of float^2 over the sum of (int8 - float)^2, both
     over all classes of all pictures. Infinite where there is no difference.
     cosine: of the two logit vectors of a picture, the mean over pictures.
+    reference: what "float" is here: "float", or "quantized" where the original is a quantized network itself.
     """
 
     images: int
@@ -42,10 +49,13 @@ class Validation:
     sqnr_db: float
     cosine: float
     arena_bytes: int
+    reference: str = "float"
 
 
 class FloatReference:
     """The original ONNX file in onnxruntime, asked for the logits ahead of its final softmax."""
+
+    kind = "float"
 
     def __init__(self, path: str | Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         """mean, std: per channel; the network is fed (pixel - mean) / std.
@@ -80,6 +90,25 @@ class FloatReference:
         batch = np.ascontiguousarray(fed[None], dtype=self._type)
         (answer,) = self._session.run([self._logits], {self._input: batch})
         return np.asarray(answer, np.float64).ravel()
+
+
+class Reference(Protocol):
+    """What a model is compared with: kind is "float" or "quantized", shape (height, width, channels)."""
+
+    kind: str
+    shape: Shape
+    classes: int
+
+    def logits(self, pixels: Pixels) -> Logits: ...
+
+
+def open_reference(path: str | Path, mean: tuple[float, ...], std: tuple[float, ...]) -> Reference:
+    """A float ONNX network, or a quantized one (QDQ ONNX, TFLite), in its own interpreter. Raises LinnetError."""
+    if is_tflite(path):
+        return TfliteReference(path, mean, std)
+    if is_quantized(load_model(path)):
+        return QdqReference(path, mean, std)
+    return FloatReference(path, mean, std)
 
 
 class IntegerLogits:
@@ -155,7 +184,7 @@ def compare(
     if not model.is_picture:
         raise LinnetError("the model's input is no picture: validate needs a network that takes pixels")
     details = model.input_details
-    reference = FloatReference(onnx_path, details.mean, details.std)
+    reference = open_reference(onnx_path, details.mean, details.std)
     integer = IntegerLogits(model)
     if reference.shape != details.shape:
         raise LinnetError(f"{onnx_path}: its input is {reference.shape}, the model's is {details.shape}")
@@ -174,7 +203,7 @@ def compare(
         tally.add(reference.logits(pixels), integer.logits(pixels), label)
     if not tally.images:
         raise LinnetError("no picture to validate with")
-    return tally.result(model.arena_bytes)
+    return replace(tally.result(model.arena_bytes), reference=reference.kind)
 
 
 def _decibels(signal: float, error: float) -> float:

@@ -12,16 +12,17 @@ from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe
 from linnet_converter.budget import Budget, parse_size
-from linnet_converter.commands import positive
+from linnet_converter.commands import imported, positive
 from linnet_converter.commands.explain import PICTURES
 from linnet_converter.commands.progress import bars
+from linnet_converter.imports.convert import is_imported
 from linnet_converter.planner import extra_macs
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
 from linnet_converter.ranges import METHODS
 from linnet_converter.recipe import Recipe
 
-HELP = "quantize a float ONNX network to int8 and write a .lnt file"
+HELP = "make a .lnt file: quantize a float ONNX network, or take over a quantized ONNX (QDQ) or TFLite one"
 
 
 _STEPS = {
@@ -34,14 +35,18 @@ _STEPS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="float network, one picture in, one answer out")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL.onnx|.tflite",
+        help="one picture in, one answer out: a float ONNX network, or a quantized one, QDQ ONNX or TFLite",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.lnt")
     parser.add_argument(
         "--calibrate",
         type=Path,
-        required=True,
         metavar="DIR",
-        help="pictures like those the network will see; 50 to 500",
+        help="pictures like those the network will see, 50 to 500; for a float network",
     )
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
@@ -94,11 +99,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="RAM, flash and caches of this board (linnet boards); --ram and --flash override",
     )
+    parser.add_argument(
+        "--tensor-input",
+        action="store_true",
+        help="of a quantized network: take its int8 input tensor as it is, not a picture's pixels",
+    )
     parser.add_argument("--emit-qdq", type=Path, metavar="FILE", help="also write the network as QDQ ONNX")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
+    if is_imported(args.model):
+        return imported.run(args, _preprocessing(args) if _states_preprocessing(args) else None, _budget(args))
+    if args.calibrate is None:
+        raise LinnetError(f"{args.model}: a float network needs --calibrate DIR, pictures like those it will see")
+    if args.tensor_input:
+        raise LinnetError(f"{args.model}: --tensor-input is for quantized networks; a float network takes pictures")
     preprocessing = _preprocessing(args)
     labels = conversion.read_labels(args.labels) if args.labels else ()
     started = time.perf_counter()
@@ -186,6 +202,10 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number or a list such as 123.7,116.3,103.5") from error
+
+
+def _states_preprocessing(args: argparse.Namespace) -> bool:
+    return args.preprocess is not None or args.mean is not None or args.std is not None
 
 
 def _preprocessing(args: argparse.Namespace) -> Preprocessing:

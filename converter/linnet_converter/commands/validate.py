@@ -8,18 +8,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from linnet.report import human_bytes, table, to_json
-from linnet_converter.commands import positive
+from linnet_converter.commands import operators, positive
 
 if TYPE_CHECKING:
     from linnet_converter import validation
 
-HELP = "compare a .lnt file with the float network it was made from, on a folder of pictures"
+HELP = "compare a .lnt file with the network it was made from, on a folder of pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M.lnt", help="the model file")
     parser.add_argument(
-        "--against", required=True, metavar="MODEL.onnx", help="the float network it was converted from"
+        "--against", required=True, metavar="MODEL.onnx|.tflite", help="the network it was converted from"
     )
     parser.add_argument("--images", required=True, metavar="DIR", help="pictures that were not used for calibration")
     parser.add_argument(
@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label-offset", type=int, default=0, metavar="N", help="add N to each class_index (1: class 0 is background)"
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="use N pictures only, evenly spread over the names")
+    parser.add_argument(
+        "--operators",
+        action="store_true",
+        help="of an imported network: compare operator by operator, each given the interpreter's own input",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -38,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     import linnet
     from linnet_converter import pictures, validation
 
+    if args.operators:
+        return operators.run(args)
     model = linnet.load(args.model)
     paths = pictures.find(args.images, args.limit)
     labels = None
@@ -61,15 +68,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(result: validation.Validation) -> str:
+    original = "float" if result.reference == "float" else "theirs"
     rows: list[tuple[str, str, str]] = []
     if result.top1_float is not None:
         rows.append(("top-1", f"{result.top1_float:.2f} %", f"{result.top1_int8:.2f} %"))
         rows.append(("top-5", f"{result.top5_float:.2f} %", f"{result.top5_int8:.2f} %"))
     lines = [
         f"{result.images} pictures",
-        f"same top-1 as float  {result.agreement:.2f} %",
+        f"same top-1 as {original:<8}{result.agreement:.2f} %",
         f"SQNR of the logits   {result.sqnr_db:.2f} dB",
         f"cosine of the logits {result.cosine:.5f}",
         f"arena                {human_bytes(result.arena_bytes)} ({result.arena_bytes} bytes)",
     ]
-    return "\n".join(([table(rows, ("", "float", "int8")), ""] if rows else []) + lines)
+    return "\n".join(([table(rows, ("", original, "int8")), ""] if rows else []) + lines)

@@ -1,0 +1,1 @@
+"""Networks that others have quantized: QDQ ONNX and TFLite files, their scales and integers taken over."""

@@ -1,0 +1,76 @@
+"""QDQ ONNX files by onnxruntime's quantizer, made from the hard networks: what the import tests start from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import converted
+import hard_networks
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+FOLDER = Path(__file__).parent / "quantized"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How quantize_static is asked to quantize."""
+
+    signed: bool
+    per_channel: bool
+    symmetric: bool = False
+    keep_activations: bool = False
+    signed_weights: bool = True
+
+
+STYLES = {
+    "u8-channel": Style(signed=False, per_channel=True),
+    "u8-tensor": Style(signed=False, per_channel=False),
+    "s8-channel": Style(signed=True, per_channel=True),
+    "s8-symmetric": Style(signed=True, per_channel=True, symmetric=True),
+    "u8-keep": Style(signed=False, per_channel=True, keep_activations=True),
+}
+
+
+class _Feeds:
+    """A CalibrationDataReader."""
+
+    def __init__(self, name: str, feeds: Iterator[npt.NDArray[np.float32]]) -> None:
+        self.name, self.feeds = name, feeds
+
+    def get_next(self) -> dict[str, Any] | None:
+        feed = next(self.feeds, None)
+        return None if feed is None else {self.name: feed}
+
+
+def quantize(name: str, style: Style, folder: Path) -> Path:
+    """The hard network `name`, quantized by onnxruntime, as a file in the folder."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    model = hard_networks.NETWORKS[name]()
+    graph = converted.read(model)
+    preprocessing = converted.preprocessing(graph)
+    feeds = (preprocessing.apply(picture).transpose(2, 0, 1)[None] for picture in converted.pictures(graph, 16))
+    onnx.save(model, folder / "float.onnx")
+    reader = type("Reader", (_Feeds, CalibrationDataReader), {})
+    logging.disable(logging.WARNING)  # it recommends its own preprocessing
+    quantize_static(
+        folder / "float.onnx",
+        folder / "q.onnx",
+        reader(model.graph.input[0].name, feeds),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QInt8 if style.signed else QuantType.QUInt8,
+        weight_type=QuantType.QInt8 if style.signed_weights else QuantType.QUInt8,
+        per_channel=style.per_channel,
+        extra_options={
+            "ActivationSymmetric": style.symmetric,
+            "QDQKeepRemovableActivations": style.keep_activations,
+        },
+    )
+    logging.disable(logging.NOTSET)
+    return folder / "q.onnx"
