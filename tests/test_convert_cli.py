@@ -66,7 +66,7 @@ def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     converted = json_of(capsys, "convert", *digits.OPTIONS, *digits.LABELS, "-o", model, "--emit-qdq", qdq)
     assert converted["model_bytes"] == model.stat().st_size
     assert converted["input_shape"] == [64, 64, 3]
-    assert (converted["classes"], converted["method"]) == (10, "minmax")
+    assert (converted["classes"], converted["quality"], converted["method"]) == (10, "default", "mse")
 
     inspected = json_of(capsys, "inspect", model)
     assert {"arena_bytes", "model_bytes", "macs", "recomputed_macs", "ops"} <= inspected.keys()

@@ -147,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
         "input_shape": list(shape),
         "classes": result.graph.output.shape[2],
         "quality": args.quality,
+        "method": result.recipe.method,
         "recipe": asdict(result.recipe),
         "seconds": round(time.perf_counter() - started, 2),
     }
