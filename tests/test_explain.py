@@ -56,6 +56,9 @@ def test_the_planted_culprit_comes_first() -> None:
     assert worst.weights_db < min(layer.weights_db for layer in others) - 6
     assert CULPRIT in explain_report.text(found).splitlines()[4]
     assert found.network_db < worst.network_db + 3
+    # the fault is in the weights
+    assert found.weights_only_db < found.network_db + 3
+    assert found.outputs_only_db > found.network_db + 6
 
 
 def test_a_range_that_is_too_small_shows_as_clipping() -> None:

@@ -19,6 +19,8 @@ from .qgraph import QGraph
 from .quantize import Preprocessing
 from .recipe import Stage, Track, untracked
 
+_PARTS: tuple[mixed.Part, ...] = ("weights", "outputs")
+
 Pictures = Sequence[npt.NDArray[np.uint8]]
 
 
@@ -53,10 +55,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All layers in the order of the network; steps: SQNR of the logits in dB after each step of the recipe."""
+    """All layers in the order of the network; SQNR of the logits in dB: network_db of the int8 network, weights_only_db
+    and outputs_only_db were only its weights int8, or only its activations; steps: after each step of the recipe.
+    """
 
     pictures: int
     network_db: float
+    weights_only_db: float
+    outputs_only_db: float
     layers: tuple[Layer, ...]
     steps: dict[str, float]
 
@@ -167,6 +173,12 @@ def explain(
         made = quantize.quantize(stage.graph, stage.ranges, Preprocessing(quantized.mean, quantized.std))
         after[stage.name] = _so_far(matching(graph, made), made, feeds)
     whole = _so_far(matched, quantized, feeds)
+    bounds: list[Noise] = []
+    for part in _PARTS:
+        session = float_model.session(mixed.to_onnx(matched, quantized, ops, [logits], part))
+        bounds.append(Noise())
+        for feed, answer in zip(feeds, wanted_logits, strict=True):
+            bounds[-1].add(answer, _run(session, feed, [logits])[logits])
     errors = {index: network.error for index, (_, _, network) in found.items()}
     total = sum(errors.values()) or 1.0
     layers = tuple(
@@ -184,7 +196,7 @@ def explain(
         for index, (weights, alone, network) in found.items()
     )
     steps = {name: values[logits] for name, values in after.items()}
-    return Explanation(len(feeds), whole[logits], layers, steps)
+    return Explanation(len(feeds), whole[logits], bounds[0].db, bounds[1].db, layers, steps)
 
 
 class _Spans:

@@ -46,8 +46,13 @@ def text(explanation: Explanation, shown: int = _SHOWN) -> str:
         "alone      SQNR of the layer's output when its input is float; weights: before its output is rounded\n"
         "so far     SQNR of the layer's output in the whole int8 network"
     )
+    heading = (
+        f"{explanation.pictures} pictures, SQNR of the logits {_db(explanation.network_db)}: "
+        f"with only weights int8 {_db(explanation.weights_only_db)}, "
+        f"with only activations int8 {_db(explanation.outputs_only_db)}"
+    )
     parts = [
-        f"{explanation.pictures} pictures, SQNR of the logits {_db(explanation.network_db)}",
+        heading,
         table(rows, header) + (f"\nand {len(worst) - shown} more" if len(worst) > shown else ""),
         meanings,
     ]

@@ -90,6 +90,8 @@ def session(model: onnx.ModelProto, optimize: bool = True) -> ort.InferenceSessi
     options.log_severity_level = 4
     # numpy works between the runs, and other programs beside them: threads that spin would take its processors
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # between quantized tensors onnxruntime would quantize float weights too, all with one scale
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -14,11 +15,13 @@ from onnx import TensorProto, helper
 
 from linnet.format_gen import DType, OpKind
 
-from . import float_model, qdq, quantize
+from . import float_model, qdq, quantize, side_by_side
 from .graph import Graph, Node
 from .qgraph import QGraph
 from .quantize import Preprocessing
 from .side_by_side import stands_for
+
+Part = Literal["both", "weights", "outputs"]
 
 PIXELS = "linnet.pixels"
 """Name of the input: pixel - 128 as float32, (1, channels, height, width)."""
@@ -35,8 +38,10 @@ def beside(name: str) -> str:
     return f"{name}:float"
 
 
-def to_onnx(graph: Graph, quantized: QGraph, int8: Collection[int], outputs: Sequence[str]) -> onnx.ModelProto:
-    """The network with the operators of index `int8` quantized, their weights and their output.
+def to_onnx(
+    graph: Graph, quantized: QGraph, int8: Collection[int], outputs: Sequence[str], part: Part = "both"
+) -> onnx.ModelProto:
+    """The network with the operators of index `int8` quantized: their weights and biases, their output, or both.
 
     graph: the float network of the same channel scales (equalize.rescale).  outputs: names of tensors of either
     network, of what `unrounded` and `beside` name.
@@ -65,8 +70,19 @@ def to_onnx(graph: Graph, quantized: QGraph, int8: Collection[int], outputs: Seq
                 _floats(nodes, index, builder, floats)
             elif beside(out.name) in outputs:
                 builder.node("Identity", [graph.input], beside(out.name))
-            real = qdq.operator(builder, op)
-            if out.dtype == DType.int32:
+            if part == "outputs":
+                real = nodes[-1].output if nodes else graph.input
+                if nodes and real == out.name:
+                    real = beside(out.name)
+                    nodes[-1] = replace(nodes[-1], output=real)
+                _floats(nodes, index, builder, floats)
+            else:
+                real = qdq.operator(builder, op)
+            if part == "weights":
+                bounds = side_by_side.bounds(graph, quantized, op)
+                low, high = (builder.constant(f"{op.name}:bound{i}", bound) for i, bound in enumerate(bounds))
+                builder.node("Min", [builder.node("Max", [real, low], f"{out.name}:raised"), high], out.name)
+            elif out.dtype == DType.int32:
                 builder.node("Identity", [real], out.name)
             else:
                 builder.dequantized(out, builder.quantized(out, qdq.clamped(builder, op, out, real)))
