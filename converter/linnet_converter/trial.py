@@ -23,8 +23,8 @@ Pictures = Sequence[npt.NDArray[np.uint8]]
 FEWEST = 8
 """Pictures below which nothing is tried."""
 
-WORTH = 0.98
-"""A candidate must leave this much less error to be taken: rounding alone scatters it by a few percent."""
+WORTH = 0.95
+"""A candidate must leave this much less error (0.2 dB) to be taken: rounding alone scatters it by a few percent."""
 
 
 CHANGES: tuple[dict[str, Any], ...] = (
