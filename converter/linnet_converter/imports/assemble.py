@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from linnet.errors import LinnetError
 from linnet.format_gen import DType, OpKind
-from linnet_converter.graph import Add, Clamp, Conv, FloatArray, GlobalAveragePool, Softmax
+from linnet_converter.graph import Add, Clamp, Conv, GlobalAveragePool, Softmax
 from linnet_converter.qgraph import QGraph, QOp, QTensor
-from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table
+from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table, per_output, stored_layout
 
 from . import rounding
 from .network import Grid, ImportedNetwork
@@ -180,7 +179,7 @@ class _Assembler:
             stride=node.stride,
             pad=node.pads[:2],
             shift=made.shift,
-            weights=_stored(made.weights, node, kind),
+            weights=stored_layout(made.weights, node, kind),
             bias=made.bias,
             multiplier=made.multiplier,
             pad_values=np.full(source.shape[2], source.zero_point, np.int8) if kind == OpKind.conv else None,
@@ -303,21 +302,3 @@ class _Assembler:
             table=exp_table(),
         )
         self._emit(QTensor(node.output, logits.shape, 2.0**-30, 0, DType.int32), op)
-
-
-def per_output(conv: Conv) -> FloatArray:
-    """Weights as (channels out, taps)."""
-    if conv.depthwise:
-        filters: FloatArray = conv.weights[0].reshape(-1, conv.weights.shape[3]).T
-    else:
-        filters = conv.weights.reshape(conv.weights.shape[0], -1)
-    return filters
-
-
-def _stored(weights: npt.NDArray[np.int8], conv: Conv, kind: OpKind) -> npt.NDArray[np.int8]:
-    """(channels out, taps) to the layout of the file."""
-    if kind == OpKind.depthwise:
-        return np.ascontiguousarray(weights.T).reshape(*conv.kernel, -1)
-    if kind == OpKind.conv:
-        return weights.reshape(weights.shape[0], *conv.kernel, -1)
-    return weights
