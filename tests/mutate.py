@@ -121,7 +121,7 @@ MUTATIONS = (
     Mutation(
         "checker: strips are lost",
         "kernels_c/src/check_steps.c",
-        "overlap(write, strip_place(c->net, i))",
+        "overlap(write, strip_place(c, i))",
         "overlap(write, (span){0, 0})",
         "tests/test_checker_strips.py",
     ),
