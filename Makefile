@@ -49,7 +49,7 @@ demo: setup ## convert, inspect, validate and run the shipped network
 
 .PHONY: test
 test: setup ## run the tests; PYTEST_FLAGS="-k name", REQUIRE_EMULATORS=1, LINNET_ASSETS=folder
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 .PHONY: lint lint-python lint-types lint-c
 lint: lint-python lint-types lint-c ## check style, types and C (-k: all of them even if one complains)
