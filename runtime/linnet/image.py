@@ -34,7 +34,8 @@ Pixels = npt.NDArray[np.uint8]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".bmp", ".webp", ".npy")
 """File names that count as pictures when a folder is listed."""
 
-_PNM_HEADER = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+?(\d{1,18})(?:\s|#[^\n]*\n)+?(\d{1,18})(?:\s|#[^\n]*\n)+?(\d{1,18})\s")
+_SPACE = rb"(?:\s|#[^\n]*\n)+?"
+_PNM_HEADER = re.compile(rb"P([56])" + 3 * (_SPACE + rb"(\d{1,18})") + rb"\s")
 
 
 def read_image(path: str | os.PathLike[str]) -> Pixels:
