@@ -3,7 +3,9 @@ LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
     src/error.c \
+    src/families.c \
     src/format.c \
+    src/pack.c \
     src/run.c \
     src/strips.c \
     src/ref/add.c \
@@ -13,5 +15,4 @@ LNT_SOURCES := \
     src/ref/fully_connected.c \
     src/ref/input.c \
     src/ref/pointwise.c \
-    src/ref/ref.c \
     src/ref/softmax.c

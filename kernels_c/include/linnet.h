@@ -31,10 +31,13 @@ extern "C" {
 #endif
 
 /* Moves whenever a function or a struct of this header changes. */
-#define LNT_ABI 1
+#define LNT_ABI 2
 
 /* Model and arena must start on a multiple of this many bytes. */
 #define LNT_ALIGN 16
+
+/* Memory for lnt_pack() must start on a multiple of this many bytes. */
+#define LNT_PACK_ALIGN 64
 
 enum {
     LNT_OK = 0,
@@ -47,12 +50,14 @@ enum {
     LNT_ERR_FORMAT = -7,      /* an offset, vector or string leaves the file */
     LNT_ERR_TENSOR = -8,      /* a tensor's shape, type or zero point is out of range */
     LNT_ERR_OPERATOR = -9,    /* an operator's kind, geometry, parameters or shapes do not agree */
-    LNT_ERR_NO_PLAN = -10,    /* no plan for a kernel family of this library */
+    LNT_ERR_NO_PLAN = -10,    /* no plan for a kernel family that runs here */
     LNT_ERR_PLACEMENT = -11,  /* a tensor leaves the arena or overlaps where it must not */
     LNT_ERR_STEP = -12,       /* a step computes from rows that are not there, or misses some */
-    LNT_ERR_ARENA = -13,      /* the arena is smaller than lnt_arena_bytes() */
+    LNT_ERR_ARENA = -13,      /* the arena is smaller than lnt_least_arena_bytes() */
     LNT_ERR_ORDER = -14,      /* begin, push, finish, run called out of order */
-    LNT_ERR_ROWS = -15        /* more or fewer rows pushed than the picture has */
+    LNT_ERR_ROWS = -15,       /* more or fewer rows pushed than the picture has */
+    LNT_ERR_FAMILY = -16,     /* no kernel family of this name, or it does not run on this processor */
+    LNT_ERR_MEMORY = -17      /* fewer bytes than lnt_packed_bytes() */
 };
 
 /* Optional hooks of one net. Both may be NULL.
@@ -76,8 +81,6 @@ struct lnt_placement;
 struct lnt_step;
 struct lnt_kernel;
 
-#define LNT_OP_KINDS 8
-
 /* An open network. The fields are the library's; the memory is yours and must stay where it is. */
 typedef struct lnt_net {
     const uint8_t *model;
@@ -87,7 +90,8 @@ typedef struct lnt_net {
     const struct lnt_placement *placements;
     const struct lnt_step *steps;
     uint8_t *arena;
-    const struct lnt_kernel *kernels[LNT_OP_KINDS];
+    const struct lnt_kernel *const *kernels; /* those that may run, best first */
+    const uint8_t *packed;
     lnt_hooks hooks;
     uint32_t labels;
     uint32_t label_count;
@@ -99,14 +103,27 @@ typedef struct lnt_net {
     uint16_t rows_pushed;
     uint8_t pixels;
     uint8_t whole_input;
+    uint8_t file_is_packed;
     uint8_t state;
 } lnt_net;
 
-/* Bytes of arena that this file's plan needs, or a negative error. Reads only the file's header and plan. */
+/* A file holds one plan or several, from the fastest to the one with the smallest arena. Bytes of arena for the first,
+ * and for the smallest, or a negative error. Both read only the file's header and plans. */
 LNT_API int64_t lnt_arena_bytes(const void *model, size_t model_bytes);
+LNT_API int64_t lnt_least_arena_bytes(const void *model, size_t model_bytes);
 
-/* Check the whole file and make net ready. model and arena must outlive net. Writes to the arena. */
+/* Check the whole file and make net ready, with the first plan that fits the arena. model and arena must outlive net.
+ * Writes to the arena. The net runs with the portable kernels, or with those that the file is packed for. */
 LNT_API int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
+
+/* The kernel families that run on this processor, best first, the portable one ("ref") last, then NULL. */
+LNT_API const char *lnt_family_name(uint32_t index);
+
+/* Run with a family's kernels from now on (NULL: the best). Their constants are packed into `memory`, which must
+ * outlive the net or the next lnt_pack(); lnt_packed_bytes() says how much there must be, or a negative error. The
+ * results are the same bytes. A file that is packed already runs with its own kernels only. */
+LNT_API int64_t lnt_packed_bytes(const lnt_net *net, const char *family);
+LNT_API int lnt_pack(lnt_net *net, const char *family, void *memory, size_t bytes);
 
 /* Install hooks (copied), or none with NULL. */
 LNT_API void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks);
@@ -132,6 +149,14 @@ LNT_API const void *lnt_output(const lnt_net *net);
 /* Shape, type and quantization of the input (which = 0) or the output (which = 1):
  * info = {height, width, channels, element bytes, zero_point}. */
 LNT_API int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale);
+
+/* For tools that make files for boards, with any family of this library, whether it runs here or not: the packed
+ * constants of one operator (0 bytes: as the file has them), the scratch that a step of n rows and xn columns takes,
+ * and the kernel's name. */
+LNT_API int64_t lnt_constant_bytes(const lnt_net *net, const char *family, uint32_t op);
+LNT_API int lnt_pack_constants(const lnt_net *net, const char *family, uint32_t op, void *memory, size_t bytes);
+LNT_API int64_t lnt_scratch_bytes(const lnt_net *net, const char *family, uint32_t op, uint32_t n, uint32_t xn);
+LNT_API const char *lnt_kernel_name(const lnt_net *net, const char *family, uint32_t op);
 
 /* Label of a class, or NULL. */
 LNT_API const char *lnt_label(const lnt_net *net, uint32_t index);

@@ -1,30 +1,17 @@
 /* The checker: believes nothing that a file says. After it, the program loop and the kernels look at nothing twice. */
 #include <string.h>
 
+#include "families.h"
 #include "format.h"
 #include "strips.h"
 
 /* A plan as found in the file, still unchecked. */
 typedef struct plan {
+    const lnt_family *family;
     uint32_t arena_bytes;
     lnt_vector placements;
     lnt_vector steps;
 } plan;
-
-static bool find_plan(lnt_file *file, const lnt_table *root, plan *found) {
-    lnt_vector plans = lnt_file_vector_field(file, root, LNT_MODEL_PLANS, 4, 4);
-    for (uint32_t i = 0; i < plans.count; i++) {
-        lnt_table table = lnt_file_table(file, plans.at + 4 * i);
-        if (table.at == 0 || lnt_file_u8(file, &table, LNT_PLAN_FAMILY) != LNT_FAMILY_REF) {
-            continue;
-        }
-        found->arena_bytes = lnt_file_u32(file, &table, LNT_PLAN_ARENA_BYTES);
-        found->placements = lnt_file_vector_field(file, &table, LNT_PLAN_PLACEMENTS, sizeof(lnt_placement), 4);
-        found->steps = lnt_file_vector_field(file, &table, LNT_PLAN_STEPS, sizeof(lnt_step), 4);
-        return true;
-    }
-    return false;
-}
 
 /* What lnt_open() needs of the arena: the plan's bytes, or the checker's own notes. */
 static uint64_t needed_arena(const plan *found, uint32_t tensors) {
@@ -32,20 +19,59 @@ static uint64_t needed_arena(const plan *found, uint32_t tensors) {
     return notes > found->arena_bytes ? notes : found->arena_bytes;
 }
 
-int64_t lnt_arena_bytes(const void *model, size_t model_bytes) {
+/* Plan `i` of the file; false where no family that runs here can use it. */
+static bool read_plan(lnt_file *file, const lnt_vector *plans, uint32_t i, plan *found) {
+    lnt_table table = lnt_file_table(file, plans->at + 4 * i);
+    if (table.at == 0) {
+        return false;
+    }
+    found->family = lnt_family_of_plan(lnt_file_u8(file, &table, LNT_PLAN_FAMILY));
+    found->arena_bytes = lnt_file_u32(file, &table, LNT_PLAN_ARENA_BYTES);
+    found->placements = lnt_file_vector_field(file, &table, LNT_PLAN_PLACEMENTS, sizeof(lnt_placement), 4);
+    found->steps = lnt_file_vector_field(file, &table, LNT_PLAN_STEPS, sizeof(lnt_step), 4);
+    return found->family != NULL;
+}
+
+/* The first plan that fits the arena, else LNT_ERR_ARENA or LNT_ERR_NO_PLAN. Looks at all plans, for damage. */
+static int find_plan(lnt_file *file, const lnt_table *root, uint32_t tensors, size_t arena_bytes, plan *found) {
+    lnt_vector plans = lnt_file_vector_field(file, root, LNT_MODEL_PLANS, 4, 4);
+    int err = LNT_ERR_NO_PLAN;
+    for (uint32_t i = 0; i < plans.count; i++) {
+        plan next;
+        if (!read_plan(file, &plans, i, &next) || err == LNT_OK) {
+            continue;
+        }
+        *found = next;
+        err = needed_arena(found, tensors) <= arena_bytes ? LNT_OK : LNT_ERR_ARENA;
+    }
+    return err;
+}
+
+/* Arena of the first plan, or of the smallest. */
+static int64_t arena_of_plans(const void *model, size_t model_bytes, bool smallest) {
     lnt_file file;
     lnt_table root;
-    plan found;
     int err = lnt_file_open(&file, &root, model, model_bytes);
     if (err != LNT_OK) {
         return err;
     }
     lnt_vector tensors = lnt_file_vector_field(&file, &root, LNT_MODEL_TENSORS, sizeof(lnt_tensor), 4);
-    bool has_plan = find_plan(&file, &root, &found);
-    if (file.damaged) {
-        return LNT_ERR_FORMAT;
+    lnt_vector plans = lnt_file_vector_field(&file, &root, LNT_MODEL_PLANS, 4, 4);
+    int64_t bytes = LNT_ERR_NO_PLAN;
+    for (uint32_t i = 0; i < plans.count; i++) {
+        plan found;
+        if (read_plan(&file, &plans, i, &found)) {
+            int64_t needed = (int64_t)needed_arena(&found, tensors.count);
+            bytes = bytes < 0 || (smallest && needed < bytes) ? needed : bytes;
+        }
     }
-    return has_plan ? (int64_t)needed_arena(&found, tensors.count) : LNT_ERR_NO_PLAN;
+    return file.damaged ? LNT_ERR_FORMAT : bytes;
+}
+
+int64_t lnt_arena_bytes(const void *model, size_t model_bytes) { return arena_of_plans(model, model_bytes, false); }
+
+int64_t lnt_least_arena_bytes(const void *model, size_t model_bytes) {
+    return arena_of_plans(model, model_bytes, true);
 }
 
 static void check_strings(lnt_file *file, const lnt_table *root, uint32_t field) {
@@ -138,30 +164,37 @@ static bool factor_is_good(int32_t factor) { return factor >= 0 && factor < 1 <<
 
 static bool offset_is_good(int32_t offset) { return offset >= -(1 << 30) && offset <= 1 << 30; }
 
-static bool conv_is_good(const lnt_params *p, uint32_t data_bytes) {
+/* The weights lie in the data, packed for the kernel that is to run where the file is packed. */
+static bool weights_are_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes, uint64_t plain) {
+    uint64_t packed = net->file_is_packed ? lnt_packed_of(lnt_choose(net->kernels, p), p) : 0;
+    return packed != 0 ? in_data(data_bytes, p->op->weights, packed, LNT_ALIGN)
+                       : in_data(data_bytes, p->op->weights, plain, 1);
+}
+
+static bool conv_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     const lnt_op *op = p->op;
     uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w * p->in->channels;
-    return geometry_is_good(op, p->in, p->out) && in_data(data_bytes, op->weights, taps * p->out->channels, 1) &&
+    return geometry_is_good(op, p->in, p->out) && weights_are_good(net, p, data_bytes, taps * p->out->channels) &&
            in_data(data_bytes, op->pad_values, p->in->channels, 1) && channels_are_good(p, data_bytes, taps);
 }
 
-static bool depthwise_is_good(const lnt_params *p, uint32_t data_bytes) {
+static bool depthwise_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     const lnt_op *op = p->op;
     uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w;
     return p->in->channels == p->out->channels && geometry_is_good(op, p->in, p->out) &&
-           in_data(data_bytes, op->weights, taps * p->out->channels, 1) && channels_are_good(p, data_bytes, taps);
+           weights_are_good(net, p, data_bytes, taps * p->out->channels) && channels_are_good(p, data_bytes, taps);
 }
 
-static bool dense_is_good(const lnt_params *p, uint32_t data_bytes) {
+static bool dense_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     uint64_t taps = p->in->channels;
     return p->in->height == p->out->height && p->in->width == p->out->width && is_1x1(p->op) &&
-           in_data(data_bytes, p->op->weights, taps * p->out->channels, 1) && channels_are_good(p, data_bytes, taps);
+           weights_are_good(net, p, data_bytes, taps * p->out->channels) && channels_are_good(p, data_bytes, taps);
 }
 
-static bool pointwise_is_good(const lnt_params *p, uint32_t data_bytes) {
+static bool pointwise_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     bool residual_is_good = p->in2 == NULL || (same_shape(p->in2, p->out) && factor_is_good(p->op->factor) &&
                                                offset_is_good(p->op->offset));
-    return residual_is_good && dense_is_good(p, data_bytes);
+    return residual_is_good && dense_is_good(net, p, data_bytes);
 }
 
 static bool add_is_good(const lnt_params *p) {
@@ -174,8 +207,8 @@ static bool avg_pool_is_good(const lnt_params *p, const lnt_tensor *state) {
     const lnt_op *op = p->op;
     uint64_t pixels = (uint64_t)p->in->height * p->in->width;
     uint64_t sum = magnitude(op->offset) + 128 * pixels;
-    return is_vector(p->out) && p->in->channels == p->out->channels && same_shape(state, p->out) && op->shift <= 30 &&
-           sum <= (uint64_t)INT32_MAX >> op->shift && multiplier_is_good(op->factor);
+    return state != NULL && is_vector(p->out) && p->in->channels == p->out->channels && same_shape(state, p->out) &&
+           op->shift <= 30 && sum <= (uint64_t)INT32_MAX >> op->shift && multiplier_is_good(op->factor);
 }
 
 /* The table starts at 2^27 and never rises: no sum is zero. */
@@ -206,8 +239,17 @@ static bool types_are_good(const lnt_params *p, const lnt_tensor *state) {
     uint32_t in = kind == LNT_OP_KIND_SOFTMAX ? LNT_DTYPE_INT32 : LNT_DTYPE_INT8;
     uint32_t out =
         kind == LNT_OP_KIND_SOFTMAX || kind == LNT_OP_KIND_FULLY_CONNECTED ? LNT_DTYPE_INT32 : LNT_DTYPE_INT8;
-    return p->out->dtype == out && (p->in == NULL || p->in->dtype == in) && (p->in2 == NULL || p->in2->dtype == in) &&
+    return p->out->dtype == out && p->in->dtype == in && (p->in2 == NULL || p->in2->dtype == in) &&
            (state == NULL || state->dtype == LNT_DTYPE_INT32);
+}
+
+static bool has_kernel(const lnt_net *net, const lnt_params *p) {
+    for (const lnt_kernel *const *kernel = net->kernels; *kernel; kernel++) {
+        if (lnt_takes(*kernel, p)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Shapes and parameters; the tensor indices are good. */
@@ -215,6 +257,9 @@ static bool op_is_good(const lnt_net *net, const lnt_op *op, uint32_t data_bytes
     lnt_params p = lnt_op_params(net, op);
     const lnt_tensor *state = op->state == LNT_NONE ? NULL : &net->tensors[op->state];
     bool takes_in2 = op->kind == LNT_OP_KIND_POINTWISE || op->kind == LNT_OP_KIND_ADD;
+    if (!has_kernel(net, &p)) {
+        return false;
+    }
     if (op->reserved != 0 || op->clamp_min > op->clamp_max || (p.in2 != NULL && !takes_in2) ||
         (state != NULL) != (op->kind == LNT_OP_KIND_AVG_POOL) || !types_are_good(&p, state)) {
         return false;
@@ -223,17 +268,17 @@ static bool op_is_good(const lnt_net *net, const lnt_op *op, uint32_t data_bytes
     case LNT_OP_KIND_INPUT:
         return true;
     case LNT_OP_KIND_CONV:
-        return conv_is_good(&p, data_bytes);
+        return conv_is_good(net, &p, data_bytes);
     case LNT_OP_KIND_DEPTHWISE:
-        return depthwise_is_good(&p, data_bytes);
+        return depthwise_is_good(net, &p, data_bytes);
     case LNT_OP_KIND_POINTWISE:
-        return pointwise_is_good(&p, data_bytes);
+        return pointwise_is_good(net, &p, data_bytes);
     case LNT_OP_KIND_ADD:
         return add_is_good(&p);
     case LNT_OP_KIND_AVG_POOL:
         return avg_pool_is_good(&p, state);
     case LNT_OP_KIND_FULLY_CONNECTED:
-        return is_vector(p.out) && dense_is_good(&p, data_bytes);
+        return is_vector(p.out) && dense_is_good(net, &p, data_bytes);
     case LNT_OP_KIND_SOFTMAX:
         return softmax_is_good(&p, data_bytes);
     default:
@@ -244,7 +289,7 @@ static bool op_is_good(const lnt_net *net, const lnt_op *op, uint32_t data_bytes
 /* The operator reads what earlier ones have written and writes what none has; written: one flag per tensor. */
 static bool links_are_good(const lnt_net *net, uint32_t index, uint8_t *written) {
     const lnt_op *op = &net->ops[index];
-    if ((index == 0) != (op->kind == LNT_OP_KIND_INPUT) || op->kind >= LNT_OP_KINDS) {
+    if ((index == 0) != (op->kind == LNT_OP_KIND_INPUT)) {
         return false;
     }
     if (index == 0 && op->output != 0) {
@@ -358,13 +403,12 @@ static bool placements_are_good(const lnt_net *net, uint32_t arena_bytes) {
     return lnt_is_whole(net, net->output);
 }
 
-static int check_plan(lnt_net *net, lnt_file *file, const plan *found, size_t arena_bytes) {
+static int use_plan(lnt_net *net, lnt_file *file, const plan *found) {
     if (found->placements.count != net->tensor_count || found->steps.count == 0) {
         return LNT_ERR_FORMAT;
     }
-    if (needed_arena(found, net->tensor_count) > arena_bytes) {
-        return LNT_ERR_ARENA;
-    }
+    net->kernels = found->family->kernels;
+    net->file_is_packed = found->family->id != LNT_FAMILY_REF;
     net->placements = (const void *)(file->bytes + found->placements.at);
     net->steps = (const void *)(file->bytes + found->steps.at);
     net->step_count = found->steps.count;
@@ -393,14 +437,14 @@ int lnt_check(lnt_net *net, const void *model, size_t model_bytes, void *arena, 
     lnt_vector data = lnt_file_vector_field(&file, &root, LNT_MODEL_DATA, 1, LNT_ALIGN);
     lnt_vector labels = lnt_file_vector_field(&file, &root, LNT_MODEL_LABELS, 4, 4);
     uint32_t input_kind = lnt_file_u8(&file, &root, LNT_MODEL_INPUT_KIND);
-    bool has_plan = find_plan(&file, &root, &found);
+    int plan_err = find_plan(&file, &root, tensors.count, arena_bytes, &found);
     check_notes(&file, &root);
     if (file.damaged || tensors.count == 0 || tensors.count >= LNT_NONE || ops.count == 0 || ops.count >= LNT_NONE ||
         input_kind > LNT_INPUT_KIND_TENSOR) {
         return LNT_ERR_FORMAT;
     }
-    if (!has_plan) {
-        return LNT_ERR_NO_PLAN;
+    if (plan_err != LNT_OK) {
+        return plan_err;
     }
 
     net->model = file.bytes;
@@ -413,7 +457,7 @@ int lnt_check(lnt_net *net, const void *model, size_t model_bytes, void *arena, 
     net->label_count = labels.count;
     net->pixels = input_kind == LNT_INPUT_KIND_PIXELS;
     net->arena = arena;
-    err = check_plan(net, &file, &found, arena_bytes);
+    err = use_plan(net, &file, &found);
     if (err != LNT_OK) {
         return err;
     }

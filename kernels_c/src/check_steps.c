@@ -268,13 +268,19 @@ static void add_rows(window *w, const lnt_placement *p, row_range rows) {
     }
 }
 
-/* Scratch of the largest kernel that a step runs; false where it leaves the arena. */
+/* Scratch of the largest kernel that a step runs; false where it leaves the arena. Where there are strips, a kernel
+ * computes one row of as many columns as its strip holds. */
 static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *step, touched *t) {
-    uint32_t bytes = 0;
+    bool strips = lnt_reads_strip(c->net, op);
+    uint64_t bytes = 0;
     for (;; op = lnt_writer(c->net, op->input)) {
-        const lnt_kernel *kernel = c->net->kernels[op->kind];
         lnt_params params = lnt_op_params(c->net, op);
-        uint32_t own = kernel->scratch_bytes ? kernel->scratch_bytes(&params, step->n) : 0;
+        const lnt_kernel *kernel = lnt_choose(c->net->kernels, &params);
+        uint32_t xn = op->kind == LNT_OP_KIND_AVG_POOL ? params.in->width : params.out->width;
+        if (lnt_is_strip(c->net, op->output)) {
+            xn = c->net->placements[op->output].row_bytes / params.out->channels;
+        }
+        uint64_t own = lnt_scratch_of(kernel, &params, strips ? 1 : (uint32_t)step->n, xn);
         bytes = own > bytes ? own : bytes;
         if (!lnt_reads_strip(c->net, op)) {
             break;
@@ -283,7 +289,10 @@ static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *ste
     if (bytes == 0) {
         return step->scratch == 0;
     }
-    t->aside[SCRATCH] = (span){step->scratch, step->scratch + bytes};
+    if (bytes > c->arena_bytes) {
+        return false;
+    }
+    t->aside[SCRATCH] = (span){step->scratch, step->scratch + (uint32_t)bytes};
     return step->scratch % LNT_ALIGN == 0 && step->scratch <= c->arena_bytes && bytes <= c->arena_bytes - step->scratch;
 }
 

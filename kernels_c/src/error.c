@@ -29,11 +29,15 @@ const char *lnt_error_text(int code) {
     case LNT_ERR_STEP:
         return "the plan reads rows that are not there, or leaves some out: plan the network again";
     case LNT_ERR_ARENA:
-        return "the arena is too small: give it lnt_arena_bytes(), or convert with a smaller --ram";
+        return "the arena is too small: give it lnt_least_arena_bytes() or more, or convert with a smaller --ram";
     case LNT_ERR_ORDER:
         return "called out of order: open, then run, or begin, push rows, finish";
     case LNT_ERR_ROWS:
         return "more or fewer rows pushed than the picture has: push exactly its height";
+    case LNT_ERR_FAMILY:
+        return "no such kernel family on this processor: lnt_family_name() lists those that there are";
+    case LNT_ERR_MEMORY:
+        return "the memory for packed constants is too small: give it lnt_packed_bytes()";
     default:
         return "unknown error code";
     }

@@ -31,6 +31,8 @@ enum {
 
 enum {
     LNT_FAMILY_REF = 0,
+    LNT_FAMILY_DSP = 1,
+    LNT_FAMILY_MVE = 2,
 };
 
 enum {

@@ -44,10 +44,11 @@ static inline int8_t *lnt_pixel(const lnt_rows *rows, uint32_t y, uint32_t x, ui
 /* Everything about one operator that a kernel needs; the same for all its steps. */
 typedef struct lnt_params {
     const lnt_op *op;
-    const lnt_tensor *in;  /* NULL for the kind input */
+    const lnt_tensor *in;  /* of the kind input: its output */
     const lnt_tensor *in2; /* residual or second addend, or NULL */
     const lnt_tensor *out;
-    const uint8_t *data; /* op->weights and its like are offsets from here */
+    const uint8_t *data;   /* op->weights and its like are offsets from here */
+    const uint8_t *packed; /* what the kernel's packing has made of the constants, or NULL */
 } lnt_params;
 
 /* The operator's rows under the plan. base and state are NULL where the operator has no such tensor. */
@@ -74,23 +75,49 @@ typedef struct lnt_range {
  * step. */
 enum { LNT_SPLIT_NONE = 0, LNT_SPLIT_ROWS = 1, LNT_SPLIT_CHANNELS = 2 };
 
+/* How one kernel wants an operator's constants, and what scratch it needs. Portable C, apart from the kernel: the
+ * workstation packs for boards whose kernels it cannot run. Any member may be NULL. */
+typedef struct lnt_packing {
+    /* Whether the kernel computes this operator, by its shapes and parameters alone; NULL: every one of its kind. */
+    bool (*takes)(const lnt_params *params);
+    /* The packed constants, which start on a multiple of LNT_PACK_ALIGN; NULL: as the file has them. */
+    uint64_t (*bytes)(const lnt_params *params);
+    void (*pack)(const lnt_params *params, uint8_t *to);
+    /* Memory from the plan for steps of n rows and xn columns; NULL: none. Only for families that plans are made for,
+     * which are those of microcontrollers: other kernels use the stack. */
+    uint64_t (*scratch_bytes)(const lnt_params *params, uint32_t n, uint32_t xn);
+} lnt_packing;
+
 /* One kernel: each source file exports one of these.
  *
  * run computes exactly the range, and nothing to the left, right, above or below it. Rows of `in` and `out` may start
  * at any column (x0), and rows of `in` may lie anywhere (window), so a kernel finds them by lnt_row() or lnt_pixel()
  * only. Columns of `in` are there as far as the range looks at them, and no further. Kernels of conv, depthwise,
- * pointwise and avg_pool are given any columns, the others whole rows. */
+ * pointwise and avg_pool are given any columns, the others whole rows; all are given any channels, from a multiple of
+ * channel_group on. */
 typedef struct lnt_kernel {
     const char *name;
     void (*run)(const lnt_params *params, const lnt_operands *operands, lnt_range range);
-    uint32_t (*scratch_bytes)(const lnt_params *params, uint32_t n); /* NULL: none */
+    const lnt_packing *packing; /* NULL: takes all of its kind, constants as the file has them, no scratch */
+    uint8_t kind;
     uint8_t split;
+    uint8_t channel_group; /* threads are given multiples of so many channels */
 } lnt_kernel;
 
-/* Fill a net's table with one family's kernels. */
-void lnt_ref_kernels(const lnt_kernel *table[LNT_OP_KINDS]);
+static inline bool lnt_takes(const lnt_kernel *kernel, const lnt_params *p) {
+    return kernel->kind == p->op->kind &&
+           (kernel->packing == NULL || kernel->packing->takes == NULL || kernel->packing->takes(p));
+}
 
-/* Check a whole file and fill net's fields from it; net->kernels is set before. */
+static inline uint64_t lnt_scratch_of(const lnt_kernel *kernel, const lnt_params *p, uint32_t n, uint32_t xn) {
+    return kernel->packing && kernel->packing->scratch_bytes ? kernel->packing->scratch_bytes(p, n, xn) : 0;
+}
+
+static inline uint64_t lnt_packed_of(const lnt_kernel *kernel, const lnt_params *p) {
+    return kernel->packing && kernel->packing->bytes ? kernel->packing->bytes(p) : 0;
+}
+
+/* Check a whole file and fill net's fields from it. */
 int lnt_check(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
 
 /* Second half of lnt_check(): follow the program over an arena of plan_bytes, without computing anything. */
@@ -139,14 +166,31 @@ static inline lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op,
 /* Tell the hook, if there is one, what has been computed. */
 void lnt_trace(const lnt_net *net, const lnt_op *op, const lnt_rows *rows, lnt_range range);
 
+/* The operator's constants as packed by lnt_pack(), whose table of offsets comes first, or for the file's plans. */
+static inline const uint8_t *lnt_packed(const lnt_net *net, const lnt_op *op) {
+    if (net->packed) {
+        return net->packed + ((const uint32_t *)(const void *)net->packed)[op - net->ops];
+    }
+    return net->file_is_packed ? net->data + op->weights : NULL;
+}
+
 static inline lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op) {
     return (lnt_params){
         .op = op,
-        .in = op->kind == LNT_OP_KIND_INPUT ? NULL : &net->tensors[op->input],
+        .in = &net->tensors[op->kind == LNT_OP_KIND_INPUT ? op->output : op->input],
         .in2 = op->input2 == LNT_NONE ? NULL : &net->tensors[op->input2],
         .out = &net->tensors[op->output],
         .data = net->data,
+        .packed = lnt_packed(net, op),
     };
+}
+
+/* The first kernel of a list that computes the operator; lnt_check() has made sure that there is one. */
+static inline const lnt_kernel *lnt_choose(const lnt_kernel *const *kernels, const lnt_params *p) {
+    while (!lnt_takes(*kernels, p)) {
+        kernels++;
+    }
+    return *kernels;
 }
 
 #endif

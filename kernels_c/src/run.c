@@ -5,15 +5,11 @@
 
 enum { STATE_CLOSED = 0, STATE_OPEN, STATE_PUSHING, STATE_DONE };
 
-/* Channels go to threads in groups of this many. */
-enum { CHANNEL_GROUP = 8 };
-
 int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes) {
     if (net == NULL || model == NULL || arena == NULL) {
         return LNT_ERR_ARGUMENT;
     }
     *net = (lnt_net){0};
-    lnt_ref_kernels(net->kernels);
     int err = lnt_check(net, model, model_bytes, arena, arena_bytes);
     if (err == LNT_OK) {
         net->state = STATE_OPEN;
@@ -39,7 +35,9 @@ typedef struct job {
 
 static uint32_t cut(uint32_t total, uint32_t i, uint32_t tasks) { return (uint32_t)((uint64_t)total * i / tasks); }
 
-static uint32_t channel_groups(const job *j) { return (j->whole.cn + CHANNEL_GROUP - 1) / CHANNEL_GROUP; }
+static uint32_t channel_groups(const job *j) {
+    return (j->whole.cn + j->kernel->channel_group - 1) / j->kernel->channel_group;
+}
 
 static void run_task(void *arg, uint32_t i) {
     const job *j = arg;
@@ -48,8 +46,9 @@ static void run_task(void *arg, uint32_t i) {
         part.y = j->whole.y + cut(j->whole.n, i, j->tasks);
         part.n = j->whole.y + cut(j->whole.n, i + 1, j->tasks) - part.y;
     } else {
-        uint32_t end = CHANNEL_GROUP * cut(channel_groups(j), i + 1, j->tasks);
-        part.c = CHANNEL_GROUP * cut(channel_groups(j), i, j->tasks);
+        uint32_t group = j->kernel->channel_group;
+        uint32_t end = group * cut(channel_groups(j), i + 1, j->tasks);
+        part.c = group * cut(channel_groups(j), i, j->tasks);
         part.cn = (end < j->whole.cn ? end : j->whole.cn) - part.c;
     }
     j->kernel->run(j->params, j->operands, part);
@@ -57,12 +56,13 @@ static void run_task(void *arg, uint32_t i) {
 
 /* By rows where there are enough for all workers, else by channels. Sets how many tasks come of it. */
 static void cut_job(job *j, uint32_t workers) {
-    uint32_t groups = channel_groups(j);
     bool rows = j->kernel->split & LNT_SPLIT_ROWS;
     bool channels = j->kernel->split & LNT_SPLIT_CHANNELS;
+    uint32_t groups = channels ? channel_groups(j) : 1;
     j->by_rows = rows && (j->whole.n >= workers || !channels || j->whole.n >= groups);
-    uint32_t parts = j->by_rows ? j->whole.n : channels ? groups : 1;
-    j->tasks = j->kernel->scratch_bytes ? 1 : parts < workers ? parts : workers;
+    uint32_t parts = j->by_rows ? j->whole.n : groups;
+    bool scratch = j->kernel->packing && j->kernel->packing->scratch_bytes;
+    j->tasks = scratch ? 1 : parts < workers ? parts : workers;
 }
 
 /* The hook sees rows that follow one another in memory; a ring may wrap once. */
@@ -97,7 +97,7 @@ static void run_step(const lnt_net *net, const lnt_step *step) {
     }
     lnt_params params = lnt_op_params(net, op);
     lnt_operands operands = lnt_op_operands(net, op, net->arena + step->scratch);
-    job j = {.kernel = net->kernels[op->kind],
+    job j = {.kernel = lnt_choose(net->kernels, &params),
              .params = &params,
              .operands = &operands,
              .whole = {.y = step->y,

@@ -151,7 +151,7 @@ static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands,
     lnt_params params = lnt_op_params(net, op);
     range.cn = params.out->channels;
     if (!lnt_reads_strip(net, op)) {
-        net->kernels[op->kind]->run(&params, &operands, range);
+        lnt_choose(net->kernels, &params)->run(&params, &operands, range);
     } else {
         uint8_t *window[LNT_MAX_KERNEL_H];
         lnt_strip s = lnt_find_strip(net, op);
@@ -159,7 +159,7 @@ static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands,
         columns c = find_columns(&s, range.x, range.xn, range.x + range.xn == width);
         fill(net, op, &s, y, &c, operands.scratch, window);
         operands.in = (lnt_rows){.window = window, .first = top_row(&s, y), .x0 = c.from};
-        net->kernels[op->kind]->run(&params, &operands, range);
+        lnt_choose(net->kernels, &params)->run(&params, &operands, range);
         retire(net, &s, y, &c);
     }
     if (!again) {

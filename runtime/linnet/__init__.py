@@ -7,8 +7,8 @@ probabilities = model.run("picture.png")
 """
 
 from linnet.errors import LinnetError
-from linnet.model import Model, load
+from linnet.model import Model, kernel_families, load
 
 __version__ = "0.1.0"
 
-__all__ = ["LinnetError", "Model", "__version__", "load"]
+__all__ = ["LinnetError", "Model", "__version__", "kernel_families", "load"]

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from linnet.errors import LinnetError
 
-ABI = 1
+ABI = 2
 """LNT_ABI of kernels_c/include/linnet.h that the declarations below were copied from."""
 
-ALIGN = 16
-"""LNT_ALIGN: model and arena start on a multiple of this many bytes."""
+ALIGN = 64
+"""LNT_PACK_ALIGN, and a multiple of LNT_ALIGN: where memory for the library starts."""
 
 LIBRARY = Path(__file__).parent / "liblinnet.so"
 
@@ -33,7 +33,15 @@ typedef struct lnt_hooks {
 int lnt_abi(void);
 size_t lnt_net_bytes(void);
 int64_t lnt_arena_bytes(const void *model, size_t model_bytes);
+int64_t lnt_least_arena_bytes(const void *model, size_t model_bytes);
 int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
+const char *lnt_family_name(uint32_t index);
+int64_t lnt_packed_bytes(const lnt_net *net, const char *family);
+int lnt_pack(lnt_net *net, const char *family, void *memory, size_t bytes);
+int64_t lnt_constant_bytes(const lnt_net *net, const char *family, uint32_t op);
+int lnt_pack_constants(const lnt_net *net, const char *family, uint32_t op, void *memory, size_t bytes);
+int64_t lnt_scratch_bytes(const lnt_net *net, const char *family, uint32_t op, uint32_t n, uint32_t xn);
+const char *lnt_kernel_name(const lnt_net *net, const char *family, uint32_t op);
 void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks);
 void *lnt_input(const lnt_net *net);
 size_t lnt_input_bytes(const lnt_net *net);

@@ -32,6 +32,8 @@ class Layout(IntEnum):
 
 class Family(IntEnum):
     ref = 0
+    dsp = 1
+    mve = 2
 
 
 class InputKind(IntEnum):

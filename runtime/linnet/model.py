@@ -67,8 +67,13 @@ class Model:
     One Model runs one inference at a time: it is not thread-safe. Give each thread its own Model.
     """
 
-    def __init__(self, data: npt.NDArray[np.uint8], name: str) -> None:
-        """data: the file's bytes, (bytes,), from `_native.aligned`. name: what error messages call the model."""
+    def __init__(
+        self, data: npt.NDArray[np.uint8], name: str, kernels: str | None = None, ram: int | None = None
+    ) -> None:
+        """data: the file's bytes, (bytes,), from `_native.aligned`. name: what error messages call the model.
+
+        kernels, ram: as `load` has them.
+        """
         native = _native.library()
         self._native = native
         self._name = name
@@ -76,11 +81,12 @@ class Model:
         at = _native.pointer(data)
         needed = native.lnt_arena_bytes(at, data.size)
         _native.check(needed, name)
-        self._arena_bytes = int(needed)
+        self._arena_bytes = int(needed) if ram is None else min(ram, int(needed))
         self._arena = _native.aligned(self._arena_bytes)
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
         _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
+        self._kernels, self._packed = self._pack(kernels)
         self._file = ModelFile(data.data)
         self._input = self._details(0)
         self._output = self._details(1)
@@ -116,6 +122,16 @@ class Model:
     def model_bytes(self) -> int:
         """Length of the model file."""
         return self._file.file_bytes
+
+    @property
+    def kernels(self) -> str:
+        """The kernel family that runs the network (`linnet.kernel_families`)."""
+        return self._kernels
+
+    @property
+    def packed_bytes(self) -> int:
+        """RAM for constants as the kernels want them, beside the model file."""
+        return self._packed.size
 
     @property
     def is_picture(self) -> bool:
@@ -235,6 +251,15 @@ class Model:
         return tuple(OperatorTime(i, file.op_name(i), file.op_kind(i), float(t)) for i, t in enumerate(medians))
 
     # ------------------------------------------------------------------------------------------ the C library
+
+    def _pack(self, family: str | None) -> tuple[str, npt.NDArray[np.uint8]]:
+        """Choose the kernels. The name of their family, and the memory that must live as long as the net."""
+        name = family or kernel_families()[0]
+        needed = self._native.lnt_packed_bytes(self._net, name.encode())
+        _native.check(needed, f"{self._name}: kernels {name}")
+        memory = _native.aligned(needed)
+        _native.check(self._native.lnt_pack(self._net, name.encode(), _native.pointer(memory), memory.size), self._name)
+        return name, memory
 
     def _check(self, code: int) -> None:
         _native.check(code, self._name)
@@ -356,9 +381,25 @@ def _describe(array: npt.NDArray[Any]) -> str:
     return f"{array.dtype} {array.shape}"
 
 
-def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Model:
+def kernel_families() -> tuple[str, ...]:
+    """The kernel families that run on this processor, best first; the last is `ref`, portable C."""
+    native = _native.library()
+    names: list[str] = []
+    while name := native.lnt_family_name(len(names)):
+        names.append(_native.ffi.string(name).decode())
+    return tuple(names)
+
+
+def load(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    kernels: str | None = None,
+    ram: int | None = None,
+) -> Model:
     """Open a .lnt file, or its bytes, and check it once and for all.
 
+    kernels: the family to run with, one of `kernel_families()`; None: the best. All compute the same bytes.
+    ram: bytes of arena allowed; None: as many as the file's fastest plan takes.
     Raises LinnetError, naming the file, where it cannot be read, is damaged, or was made for a kernel family that this
     library does not have.
     """
@@ -366,7 +407,7 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Mod
         raw = np.frombuffer(source, np.uint8)
         data = _native.aligned(raw.size)
         data[: raw.size] = raw
-        return Model(data, "model")
+        return Model(data, "model", kernels, ram)
     path = Path(source)
     try:
         with path.open("rb") as stream:
@@ -374,4 +415,4 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Mod
             data = data[: stream.readinto(data.data)]
     except OSError as error:
         raise LinnetError(f"{path}: {error.strerror or error}") from error
-    return Model(data, str(path))
+    return Model(data, str(path), kernels, ram)

@@ -184,7 +184,9 @@ int main(int argc, char **argv) {
     lnt_set_hooks(&net, &hooks);
     run(&net, &o, input);
     for (uint32_t i = 0; i < net.op_count; i++) {
-        printf("op %lu %s %08lx\n", (unsigned long)i, net.kernels[net.ops[i].kind]->name, (unsigned long)h.of_op[i]);
+        lnt_params params = lnt_op_params(&net, &net.ops[i]);
+        printf("op %lu %s %08lx\n", (unsigned long)i, lnt_choose(net.kernels, &params)->name,
+               (unsigned long)h.of_op[i]);
     }
     print_answer(&net);
     if (o.poison) {

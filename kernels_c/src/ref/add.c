@@ -18,4 +18,4 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     }
 }
 
-const lnt_kernel q8_add_ref = {.name = "q8_add_ref", .run = run, .split = LNT_SPLIT_ROWS};
+const lnt_kernel q8_add_ref = {.name = "q8_add_ref", .run = run, .kind = LNT_OP_KIND_ADD, .split = LNT_SPLIT_ROWS};

@@ -30,4 +30,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     }
 }
 
-const lnt_kernel q8_avg_pool_ref = {.name = "q8_avg_pool_ref", .run = run, .split = LNT_SPLIT_CHANNELS};
+const lnt_kernel q8_avg_pool_ref = {.name = "q8_avg_pool_ref",
+                                    .run = run,
+                                    .kind = LNT_OP_KIND_AVG_POOL,
+                                    .split = LNT_SPLIT_CHANNELS,
+                                    .channel_group = 8};

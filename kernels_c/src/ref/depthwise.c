@@ -93,5 +93,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     }
 }
 
-const lnt_kernel q8_depthwise_ref = {
-    .name = "q8_depthwise_ref", .run = run, .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS};
+const lnt_kernel q8_depthwise_ref = {.name = "q8_depthwise_ref",
+                                     .run = run,
+                                     .kind = LNT_OP_KIND_DEPTHWISE,
+                                     .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                     .channel_group = 8};

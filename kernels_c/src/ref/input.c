@@ -12,4 +12,5 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     }
 }
 
-const lnt_kernel q8_input_ref = {.name = "q8_input_ref", .run = run, .split = LNT_SPLIT_ROWS};
+const lnt_kernel q8_input_ref = {
+    .name = "q8_input_ref", .run = run, .kind = LNT_OP_KIND_INPUT, .split = LNT_SPLIT_ROWS};

@@ -37,4 +37,5 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     }
 }
 
-const lnt_kernel q8_softmax_ref = {.name = "q8_softmax_ref", .run = run, .split = LNT_SPLIT_NONE};
+const lnt_kernel q8_softmax_ref = {
+    .name = "q8_softmax_ref", .run = run, .kind = LNT_OP_KIND_SOFTMAX, .split = LNT_SPLIT_NONE};

@@ -1,0 +1,10 @@
+/* The families of a host's library. Adding one: its folder, its files in sources.mk, its line here. */
+#include "families.h"
+
+#include "ref/ref.h"
+
+static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
+
+static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_FAMILY_REF};
+
+const lnt_family *const lnt_families[] = {&ref, NULL};
