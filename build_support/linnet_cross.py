@@ -19,7 +19,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from linnet_clib import CFLAGS, KERNELS, ROOT, ZIG_REQUIREMENT, sources
+from linnet_clib import CFLAGS, KERNELS, ROOT, ZIG_REQUIREMENT, host_sources, sources
 
 BOARDS = ROOT / "boards/linnet_boards/data"
 PROGRAM = ROOT / "boards/linnet_run"
@@ -105,13 +105,13 @@ def compile_to(output: Path, command: list[str], files: list[Path]) -> None:
 
 def build_library(target: Target, output: Path, gcc: bool = False) -> None:
     """liblinnet.so for a target, against an old glibc."""
-    compile_to(output, [*compiler(target, target.library, gcc), *CFLAGS], sources())
+    compile_to(output, [*compiler(target, target.library, gcc), *CFLAGS], [*sources(), *host_sources()])
 
 
 def build_program(target: Target, output: Path, gcc: bool = False) -> None:
     """linnet-run for a target, static."""
     flags = [flag for flag in CFLAGS if flag not in {"-fPIC", "-shared", "-fvisibility=hidden"}]
-    files = [*sorted(PROGRAM.glob("*.c")), *sources()]
+    files = [*sorted(PROGRAM.glob("*.c")), *sources(), *host_sources()]
     compile_to(output, [*compiler(target, target.program, gcc), *flags, "-static"], files)
 
 

@@ -69,8 +69,11 @@ static int take_option(options *o, const char *word, const char *next) {
     const struct {
         const char *name;
         uint32_t *value;
-    } numbers[] = {{"--threads", &o->settings.threads}, {"--bench", &o->runs},   {"--warmup", &o->warmup},
-                   {"--profile", &o->profile},          {"--operator", &o->op}};
+    } numbers[] = {{"--threads", &o->settings.threads},
+                   {"--bench", &o->runs},
+                   {"--warmup", &o->warmup},
+                   {"--profile", &o->profile},
+                   {"--operator", &o->op}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(word, numbers[i].name) == 0) {
             *numbers[i].value = number(word, next);

@@ -31,14 +31,6 @@ void print_times(FILE *to, session *s, const uint8_t *input, uint32_t warmup, ui
     free(times);
 }
 
-static void trace_with(session *s, const uint8_t *input, lnt_hooks *hooks) {
-    hooks->parallel_for = s->hooks.parallel_for;
-    hooks->workers = s->hooks.workers;
-    lnt_set_hooks(&s->net, hooks);
-    infer(s, input);
-    lnt_set_hooks(&s->net, &s->hooks);
-}
-
 typedef struct profile {
     uint64_t last;
     uint64_t *spent; /* of each operator */
@@ -60,9 +52,8 @@ void print_profile(FILE *to, session *s, const uint8_t *input, uint32_t runs) {
     uint32_t *steps = allocate(ops * sizeof *steps);
     for (uint32_t run = 0; run < runs; run++) {
         profile p = {.spent = spent + (size_t)run * ops, .steps = steps, .last = nanoseconds()};
-        lnt_hooks hooks = {.trace = tick, .context = &p};
         memset(steps, 0, ops * sizeof *steps);
-        trace_with(s, input, &hooks);
+        infer_traced(s, input, tick, &p);
     }
     fprintf(to, "\"operators\":[");
     for (uint32_t op = 0; op < ops; op++) {
@@ -99,7 +90,9 @@ static void hash_pixels(void *context, uint32_t op, uint32_t y, uint32_t n, uint
     const lnt_tensor *tensor = &h->net->tensors[h->net->ops[op].output];
     uint32_t pixel = tensor->channels * lnt_element_bytes(tensor);
     for (uint32_t i = 0; i < n * xn; i++) {
-        uint32_t place[2] = {y + i / xn, x + i % xn};
+        uint32_t numbers[2] = {y + i / xn, x + i % xn};
+        uint8_t place[sizeof numbers];
+        memcpy(place, numbers, sizeof place);
         const uint8_t *at = (const uint8_t *)data + (size_t)(i / xn) * row_bytes + (size_t)(i % xn) * pixel;
         h->of_op[op] += fnv1a(fnv1a(2166136261u, place, sizeof place), at, pixel);
     }
@@ -107,8 +100,7 @@ static void hash_pixels(void *context, uint32_t op, uint32_t y, uint32_t n, uint
 
 void print_hashes(FILE *to, session *s, const uint8_t *input) {
     hashes h = {.net = &s->net, .of_op = allocate(s->net.op_count * sizeof(uint32_t))};
-    lnt_hooks hooks = {.trace = hash_pixels, .context = &h};
-    trace_with(s, input, &hooks);
+    infer_traced(s, input, hash_pixels, &h);
     fprintf(to, "\"hashes\":[");
     for (uint32_t op = 0; op < s->net.op_count; op++) {
         fprintf(to, "%s\"%08" PRIx32 "\"", op ? "," : "", h.of_op[op]);
@@ -160,10 +152,9 @@ static void marked_run(session *s, const uint8_t *input) {
 void print_marks(FILE *to, session *s, const uint8_t *input) {
     marks m = {0};
     marked_run(s, input);
-    lnt_hooks hooks = {.trace = mark, .context = &m};
-    lnt_set_hooks(&s->net, &hooks);
+    set_trace(s, mark, &m);
     marked_run(s, input);
-    lnt_set_hooks(&s->net, &s->hooks);
+    set_trace(s, NULL, NULL);
     fprintf(to, "\"marks\":[");
     for (size_t i = 0; i < m.count; i++) {
         fprintf(to, "%s%u", i ? "," : "", (unsigned)m.ops[i]);

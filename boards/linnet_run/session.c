@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "linnet_threads.h"
+
 void fail(const char *what, const char *why) {
     fflush(stdout);
     fprintf(stderr, "linnet-run: %s: %s\n", what, why);
@@ -70,6 +72,10 @@ void open_session(session *s, const settings *wanted) {
     check(lnt_pack(&s->net, s->family, allocate((size_t)packed), (size_t)packed), s->family);
     s->threads = wanted->threads;
     s->hooks = (lnt_hooks){0};
+    lnt_threads *threads = allocate(lnt_threads_bytes(s->threads));
+    check(lnt_threads_start(threads, s->threads), "--threads");
+    lnt_threads_hooks(threads, &s->hooks); /* the workers end with the program */
+    lnt_set_hooks(&s->net, &s->hooks);
 }
 
 void infer(session *s, const uint8_t *input) {
@@ -82,6 +88,18 @@ void infer(session *s, const uint8_t *input) {
     check(lnt_begin(&s->net), "lnt_begin");
     check(lnt_push_rows(&s->net, input, s->net.tensors[0].height), "lnt_push_rows");
     check(lnt_finish(&s->net), "lnt_finish");
+}
+
+void set_trace(session *s, trace_function *trace, void *context) {
+    s->hooks.trace = trace;
+    s->hooks.context = context;
+    lnt_set_hooks(&s->net, &s->hooks);
+}
+
+void infer_traced(session *s, const uint8_t *input, trace_function *trace, void *context) {
+    set_trace(s, trace, context);
+    infer(s, input);
+    set_trace(s, NULL, NULL);
 }
 
 values make_values(const session *s, uint32_t op) {
@@ -117,12 +135,7 @@ static void keep(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x,
 
 void infer_values(session *s, const uint8_t *input, values *v) {
     keeper k = {.session = s, .values = v};
-    lnt_hooks hooks = s->hooks;
-    hooks.trace = keep;
-    hooks.context = &k;
-    lnt_set_hooks(&s->net, &hooks);
-    infer(s, input);
-    lnt_set_hooks(&s->net, &s->hooks);
+    infer_traced(s, input, keep, &k);
 }
 
 void print_string(FILE *to, const char *text) {

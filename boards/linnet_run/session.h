@@ -15,7 +15,7 @@ typedef struct settings {
 
 typedef struct session {
     lnt_net net;
-    lnt_hooks hooks; /* those for threads; measuring adds a trace */
+    lnt_hooks hooks;
     const char *family;
     uint64_t arena_bytes;
     uint64_t packed_bytes;
@@ -23,7 +23,7 @@ typedef struct session {
 } session;
 
 /* Ends the program with one line on stderr. */
-_Noreturn void fail(const char *what, const char *why);
+__attribute__((noreturn)) void fail(const char *what, const char *why);
 
 /* Zeroed memory on a multiple of LNT_PACK_ALIGN. */
 void *allocate(size_t bytes);
@@ -32,6 +32,15 @@ void open_session(session *s, const settings *wanted);
 
 /* One inference: the answer lies in lnt_output(&s->net). */
 void infer(session *s, const uint8_t *input);
+
+/* As lnt_hooks has it. */
+typedef void trace_function(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn,
+                            const void *data, uint32_t row_bytes, uint32_t layout);
+
+void set_trace(session *s, trace_function *trace, void *context);
+
+/* infer() with a trace that is there for it only. */
+void infer_traced(session *s, const uint8_t *input, trace_function *trace, void *context);
 
 /* Values of an operator's output, or of the answer where op is that of the last. */
 typedef struct values {
