@@ -15,4 +15,12 @@ LNT_SOURCES := \
     src/ref/fully_connected.c \
     src/ref/input.c \
     src/ref/pointwise.c \
-    src/ref/softmax.c
+    src/ref/softmax.c \
+    src/x86/conv_avx512.c \
+    src/x86/cpu.c \
+    src/x86/fully_connected_avx512.c \
+    src/x86/gemm.c \
+    src/x86/gemm_avx512.c \
+    src/x86/pointwise_avx512.c \
+    src/x86/scaling.c \
+    src/x86/x86.c

@@ -2,9 +2,10 @@
 #include "families.h"
 
 #include "ref/ref.h"
+#include "x86/x86.h"
 
 static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 
 static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_FAMILY_REF};
 
-const lnt_family *const lnt_families[] = {&ref, NULL};
+const lnt_family *const lnt_families[] = {LNT_X86_FAMILIES &ref, NULL};
