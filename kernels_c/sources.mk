@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/cut.c \
     src/error.c \
     src/families.c \
     src/format.c \
@@ -15,7 +16,13 @@ LNT_SOURCES := \
     src/ref/fully_connected.c \
     src/ref/input.c \
     src/ref/pointwise.c \
-    src/ref/softmax.c \
+    src/ref/softmax.c
+
+# What needs an operating system: in the libraries of Linux and macOS, in no firmware.
+LNT_HOST_SOURCES := host/threads.c
+
+# x86-64; on other processors these compile to nothing.
+LNT_SOURCES += \
     src/x86/conv_avx512.c \
     src/x86/cpu.c \
     src/x86/fully_connected_avx512.c \
