@@ -8,4 +8,8 @@ static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 
 static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_FAMILY_REF};
 
-const lnt_family *const lnt_families[] = {LNT_X86_FAMILIES &ref, NULL};
+const lnt_family *const lnt_families[] = {
+#ifdef LNT_X86
+    &lnt_family_avx512vnni,
+#endif
+    &ref, NULL};

@@ -20,7 +20,7 @@ static int32_t pack_weights(const int8_t *w, uint32_t depth, lnt_panels panels, 
         if (panels.unit == 4) {
             memcpy(unit + k % 4, w + k, 1);
         } else {
-            int16_t word = w[k];
+            int16_t word = (int16_t)w[k]; /* NOLINT(bugprone-signed-char-misuse,cert-str34-c): numbers */
             memcpy(unit + 2 * (k % 2), &word, 2);
         }
     }

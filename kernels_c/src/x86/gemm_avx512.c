@@ -96,12 +96,11 @@ LNT_INLINE LNT_AVX512 void finish_plain(const job *j, target to, int32_t (*sums)
         odd[v] = load(panel(j, v) + 128);
     }
     for (uint32_t i = 0; i < to.pixels; i++) {
-        __m512i t[TILE_VECTORS];
+        __m512i t[TILE_VECTORS], last = _mm512_setzero_si512();
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
-            t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LNT_LANES512), m[v], odd[v]);
+            last = t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LNT_LANES512), m[v], odd[v]);
         }
-        __m512i last = t[vectors - 1];
         __m512i y = lnt_narrow512(&j->law, by_four, t[0], vectors > 1 ? t[1] : last, last, last);
         _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(y));
     }

@@ -11,11 +11,6 @@ extern const lnt_kernel q8_pointwise_avx512vnni;
 extern const lnt_kernel q8_fully_connected_avx512vnni;
 
 extern const lnt_family lnt_family_avx512vnni;
-
-/* Best first. */
-#define LNT_X86_FAMILIES &lnt_family_avx512vnni,
-#else
-#define LNT_X86_FAMILIES
 #endif
 
 #endif
