@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from linnet import _native, image
 from linnet.errors import LinnetError
-from linnet.format_gen import DType, InputKind, Layout, OpKind
+from linnet.format_gen import DType, Family, InputKind, Layout, OpKind
 from linnet.modelfile import ModelFile
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class Model:
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
         _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
-        self._kernels, self._packed = self._pack(kernels)
         self._file = ModelFile(data.data)
+        self._kernels, self._packed = self._pack(kernels)
         self._input = self._details(0)
         self._output = self._details(1)
 
@@ -254,6 +254,11 @@ class Model:
 
     def _pack(self, family: str | None) -> tuple[str, npt.NDArray[np.uint8]]:
         """Choose the kernels. The name of their family, and the memory that must live as long as the net."""
+        packed_for = self._file.plans[0].family
+        if packed_for != Family.ref:
+            if family not in (None, packed_for.name):
+                raise LinnetError(f"{self._name}: its constants are packed for {packed_for.name}, not for {family}")
+            return packed_for.name, np.zeros(0, np.uint8)
         name = family or kernel_families()[0]
         needed = self._native.lnt_packed_bytes(self._net, name.encode())
         _native.check(needed, f"{self._name}: kernels {name}")
