@@ -182,14 +182,14 @@ static void lead(const lnt_net *net, const lnt_op *reader, int32_t y, uint32_t s
 }
 
 uint32_t lnt_columns_at_once(const lnt_net *net, const lnt_op *op) {
-    uint32_t columns = UINT32_MAX;
+    uint32_t least = UINT32_MAX;
     for (; lnt_reads_strip(net, op); op = lnt_writer(net, op->input)) {
         lnt_strip s = lnt_find_strip(net, op);
-        if (lnt_strip_columns(&s) < columns) {
-            columns = lnt_strip_columns(&s);
+        if (lnt_strip_columns(&s) < least) {
+            least = lnt_strip_columns(&s);
         }
     }
-    return columns;
+    return least;
 }
 
 void lnt_run_strips(const lnt_net *net, const lnt_step *step) {

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet import _native, image
+from linnet._threads import Threads
 from linnet.errors import LinnetError
 from linnet.format_gen import DType, Family, InputKind, Layout, OpKind
 from linnet.modelfile import ModelFile
@@ -68,11 +69,16 @@ class Model:
     """
 
     def __init__(
-        self, data: npt.NDArray[np.uint8], name: str, kernels: str | None = None, ram: int | None = None
+        self,
+        data: npt.NDArray[np.uint8],
+        name: str,
+        kernels: str | None = None,
+        ram: int | None = None,
+        threads: int = 1,
     ) -> None:
         """data: the file's bytes, (bytes,), from `_native.aligned`. name: what error messages call the model.
 
-        kernels, ram: as `load` has them.
+        kernels, ram, threads: as `load` has them.
         """
         native = _native.library()
         self._native = native
@@ -88,6 +94,7 @@ class Model:
         _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
         self._file = ModelFile(data.data)
         self._kernels, self._packed = self._pack(kernels)
+        self._threads = Threads(threads)
         self._input = self._details(0)
         self._output = self._details(1)
 
@@ -132,6 +139,11 @@ class Model:
     def packed_bytes(self) -> int:
         """RAM for constants as the kernels want them, beside the model file."""
         return self._packed.size
+
+    @property
+    def threads(self) -> int:
+        """How many threads share the work. The workers end with the model."""
+        return self._threads.count
 
     @property
     def is_picture(self) -> bool:
@@ -279,6 +291,7 @@ class Model:
         ffi, native, net = _native.ffi, self._native, self._net
         raised: list[BaseException] = []
         hooks = ffi.new("lnt_hooks *")
+        self._threads.hook(hooks)
         if trace is not None:
 
             def hook(_context: Any, *step: Any) -> None:
@@ -400,11 +413,13 @@ def load(
     *,
     kernels: str | None = None,
     ram: int | None = None,
+    threads: int = 1,
 ) -> Model:
     """Open a .lnt file, or its bytes, and check it once and for all.
 
     kernels: the family to run with, one of `kernel_families()`; None: the best. All compute the same bytes.
     ram: bytes of arena allowed; None: as many as the file's fastest plan takes.
+    threads: how many share the work of one inference, the caller's own counted. The bytes are the same with any number.
     Raises LinnetError, naming the file, where it cannot be read, is damaged, or was made for a kernel family that this
     library does not have.
     """
@@ -412,7 +427,7 @@ def load(
         raw = np.frombuffer(source, np.uint8)
         data = _native.aligned(raw.size)
         data[: raw.size] = raw
-        return Model(data, "model", kernels, ram)
+        return Model(data, "model", kernels, ram, threads)
     path = Path(source)
     try:
         with path.open("rb") as stream:
@@ -420,4 +435,4 @@ def load(
             data = data[: stream.readinto(data.data)]
     except OSError as error:
         raise LinnetError(f"{path}: {error.strerror or error}") from error
-    return Model(data, str(path), kernels, ram)
+    return Model(data, str(path), kernels, ram, threads)
