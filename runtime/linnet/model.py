@@ -54,12 +54,13 @@ class OperatorOutput:
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """Seconds that one operator took in one inference, all its steps together."""
+    """Seconds that one operator took in one inference, all its steps together; steps: how many those are."""
 
     index: int
     name: str
     kind: OpKind
     seconds: float
+    steps: int
 
 
 class Model:
@@ -260,7 +261,10 @@ class Model:
             clock = _Clock(spent)
             self._execute(prepared, clock.tick, clock.start)
         medians = np.median(seconds, axis=0)
-        return tuple(OperatorTime(i, file.op_name(i), file.op_kind(i), float(t)) for i, t in enumerate(medians))
+        return tuple(
+            OperatorTime(i, file.op_name(i), file.op_kind(i), float(medians[i]), clock.steps[i])
+            for i in range(len(file.ops))
+        )
 
     # ------------------------------------------------------------------------------------------ the C library
 
@@ -385,6 +389,7 @@ class _Clock:
 
     def __init__(self, seconds: npt.NDArray[np.float64]) -> None:
         self.seconds = seconds
+        self.steps = [0] * len(seconds)
         self.last = 0.0
 
     def start(self) -> None:
@@ -392,6 +397,7 @@ class _Clock:
 
     def tick(self, operator: int, *_: Any) -> None:
         self.seconds[operator] += time.perf_counter() - self.last
+        self.steps[operator] += 1
         self.last = time.perf_counter()
 
 
