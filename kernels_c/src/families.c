@@ -6,8 +6,7 @@
 
 static bool dsp_runs_here(void) { return LNT_DSP_HERE; }
 static const lnt_kernel *const dsp_kernels[] = {LNT_DSP_KERNELS, LNT_REF_KERNELS, NULL};
-static const lnt_family dsp = {
-    .name = "dsp", .runs_here = dsp_runs_here, .kernels = dsp_kernels, .id = LNT_FAMILY_DSP};
+static const lnt_family dsp = {.name = "dsp", .runs_here = dsp_runs_here, .kernels = dsp_kernels, .id = LNT_FAMILY_DSP};
 
 static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 

@@ -38,7 +38,8 @@ static void widen(const int8_t *from[LNT_TILE], int16_t *tile, uint32_t depth) {
 static void fill(block *b, const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t depth,
                  lnt_taps_of taps_of, uint32_t *y, uint32_t *x) {
     uint32_t channels = p->out->channels, end = range->x + range->xn;
-    int8_t *room = (int8_t *)b->weights; /* free until the weights come: four pixels of bytes, where those need 16 bits */
+    int8_t *room =
+        (int8_t *)b->weights; /* free until the weights come: four pixels of bytes, where those need 16 bits */
     int16_t *tile = b->pixels;
     for (uint32_t i = 0; i < b->count; i += LNT_TILE, tile += (size_t)lnt_whole_words(depth) * LNT_TILE) {
         const int8_t *from[LNT_TILE];

@@ -6,10 +6,10 @@
 
 /* Of one block of pixels. The assembly knows the order of the members. */
 typedef struct lnt_tiles {
-    const uint8_t *packed;     /* weights of the first pair of channels */
-    int16_t *weights;          /* room for those of one pair */
-    const int16_t *pixels;     /* tiles of four */
-    int8_t *const *out;        /* for each pixel of the tiles, where its channel 0 goes */
+    const uint8_t *packed; /* weights of the first pair of channels */
+    int16_t *weights;      /* room for those of one pair */
+    const int16_t *pixels; /* tiles of four */
+    int8_t *const *out;    /* for each pixel of the tiles, where its channel 0 goes */
     int8_t *const *out_end;
     uint32_t shortcut;         /* bytes from that table to the one of the shortcut's pixels */
     const int32_t *bias;       /* of the first channel */
