@@ -32,7 +32,8 @@ MADE_UP = Path(__file__).parent / "c/family/made_up.c"
 def made_up(cc: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library with the made-up family as `dsp`."""
     library = tmp_path_factory.mktemp("library") / "lib.so"
-    files = [path for path in linnet_clib.sources() if path.name != "families.c"]
+    sources = [*linnet_clib.sources(), *linnet_clib.host_sources()]
+    files = [path for path in sources if path.name != "families.c"]
     folders = [f"-I{KERNELS / folder}" for folder in ("include", "src")]
     subprocess.run([*cc, *linnet_clib.CFLAGS, *folders, "-o", library, *files, MADE_UP], check=True)
     return library
