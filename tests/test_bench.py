@@ -174,14 +174,29 @@ def test_the_system_is_really_asked() -> None:
 
 def test_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     svg = tmp_path / "times.svg"
-    options = ["--runs", "12", "--warmup", "2", "--block", "4", "--kernels", "ref", "--json", "--svg", str(svg)]
+    options = [
+        "--runs",
+        "12",
+        "--warmup",
+        "2",
+        "--block",
+        "4",
+        "--kernels",
+        "ref",
+        "--json",
+        "--svg",
+        str(svg),
+        "--threads",
+        "1,2",
+    ]
     assert cli.main(["bench", str(model), *options]) == 0
     answer = json.loads(capsys.readouterr().out)
     loaded = linnet.load(model)
     assert answer["macs"] == sum(measure.macs(loaded.file))
     assert (answer["kernels"], answer["input_shape"]) == ("ref", [12, 10, 3])
-    (run,) = answer["runs"]
+    run, several = answer["runs"]
     assert (run["threads"], run["runs"], run["peers"]) == (1, 12, {})
+    assert (several["threads"], several["runs"]) == (2, 12)
     assert 0 < run["min_ms"] <= run["p10_ms"] <= run["median_ms"] <= run["p90_ms"]
     assert run["min_ms"] < run["mean_ms"]
     assert run["macs_per_second"] == pytest.approx(answer["macs"] / (run["median_ms"] / 1000))
@@ -189,8 +204,8 @@ def test_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert sum(op["share"] for op in run["ops"]) == pytest.approx(1)
     assert run["machine"]["processors"] >= 1
     titles = [element.text or "" for element in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}title")]
-    assert sum(title.startswith("Linnet: ") for title in titles) == 1
-    assert len(titles) == 1 + len(GRAPH.ops)
+    assert sum(title.startswith("Linnet: ") for title in titles) == 2
+    assert len(titles) == 2 + len(GRAPH.ops)
 
 
 def test_table(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         peers = stack.enter_context(_peers(args, model, values)) if args.peers else None
         for threads in args.threads:
-            runner = LocalRunner(_with_threads(args, threads), values)
+            runner = LocalRunner(load(args.model, kernels=args.kernels, threads=threads), values)
             runs.append(measured(runner, runner.model, values, threads, args, peers))
     absent = peers.absent if peers else {}
     for line in dict.fromkeys(absent.values()):
@@ -150,12 +150,6 @@ def noise(model: Model) -> npt.NDArray[Any]:
     limits = np.iinfo(details.dtype)
     random = np.random.default_rng(0)
     return random.integers(limits.min, limits.max + 1, details.shape, details.dtype)
-
-
-def _with_threads(args: argparse.Namespace, threads: int) -> Model:
-    if threads != 1:
-        raise LinnetError("--threads: this version runs in one thread")
-    return load(args.model, kernels=args.kernels)
 
 
 def _peers(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> Peers:
