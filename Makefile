@@ -11,7 +11,7 @@ DIGITS := examples/digits
 ASAN := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 -include kernels_c/sources.mk
-C_SOURCES := $(addprefix kernels_c/,$(LNT_SOURCES))
+C_SOURCES := $(addprefix kernels_c/,$(LNT_SOURCES) $(LNT_HOST_SOURCES))
 C_HEADERS := $(shell find kernels_c -name '*.h')
 C_FORMATTED = $(shell find kernels_c tests/c examples boards -name '*.[ch]' 2>/dev/null)
 PY_TYPED := $(wildcard runtime/linnet converter/linnet_converter boards/linnet_boards build_support tools tests setup.py)
@@ -95,7 +95,7 @@ sanitize: $(patsubst tests/c/%.c,build/sanitize/%,$(wildcard tests/c/*.c)) build
 
 build/sanitize/%: tests/c/%.c $(C_SOURCES) $(C_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -Wall -Wextra $(ASAN) -Ikernels_c/include -Ikernels_c/src -o $@ $< $(C_SOURCES)
+	$(CC) -std=c11 -Wall -Wextra $(ASAN) -pthread -Ikernels_c/include -Ikernels_c/src -o $@ $< $(C_SOURCES)
 
 CHECK_SOURCES := $(wildcard tests/c/kernels/*.c)
 CHECK_HEADERS := $(wildcard tests/c/kernels/*.h)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linnet_clib import ROOT, build, sources
+from linnet_clib import ROOT, build, host_sources, sources
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
@@ -28,7 +28,9 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("linnet.liblinnet", [str(path.relative_to(ROOT)) for path in sources()])],
+    ext_modules=[
+        Extension("linnet.liblinnet", [str(path.relative_to(ROOT)) for path in (*sources(), *host_sources())])
+    ],
     cmdclass={"build_ext": BuildLibrary, "bdist_wheel": PlatformWheel},
     options={"build": {"build_base": "build/wheel"}},
 )

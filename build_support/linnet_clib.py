@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "kernels_c"
-CFLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
+CFLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra")
 
 # A C compiler that pip can install, for machines without one.
 ZIG_REQUIREMENT = "ziglang==0.17.1"
@@ -27,9 +27,18 @@ ZIG_FLAGS = ("-mcpu=baseline",)
 
 
 def sources(kernels: Path = KERNELS) -> list[Path]:
-    """The C files that make up the library, as LNT_SOURCES in sources.mk lists them."""
+    """The C files of every library, as LNT_SOURCES in sources.mk lists them."""
+    return _listed("LNT_SOURCES", kernels)
+
+
+def host_sources(kernels: Path = KERNELS) -> list[Path]:
+    """What comes to them where there is an operating system (LNT_HOST_SOURCES)."""
+    return _listed("LNT_HOST_SOURCES", kernels)
+
+
+def _listed(variable: str, kernels: Path) -> list[Path]:
     text = (kernels / "sources.mk").read_text(encoding="utf-8").replace("\\\n", " ")
-    lists = re.findall(r"^LNT_SOURCES\s*[:+]?=([^#\n]*)", text, re.MULTILINE)
+    lists = re.findall(rf"^{variable}\s*[:+]?=([^#\n]*)", text, re.MULTILINE)
     return [kernels / name for name in " ".join(lists).split()]
 
 
@@ -62,7 +71,7 @@ def build(output: Path) -> None:
     # A running process may have the old library mapped: replace the file, do not write into it.
     partial = output.with_suffix(f".{os.getpid()}.so")
     flags = [*CFLAGS, f"-I{KERNELS / 'include'}", *shlex.split(os.environ.get("CFLAGS", ""))]
-    files = [str(path) for path in sources()]
+    files = [str(path) for path in (*sources(), *host_sources())]
     try:
         subprocess.run(
             [*command, *flags, "-o", str(partial), *files, *shlex.split(os.environ.get("LDFLAGS", ""))], check=True

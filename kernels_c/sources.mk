@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/cut.c \
     src/error.c \
     src/families.c \
     src/format.c \
@@ -16,3 +17,6 @@ LNT_SOURCES := \
     src/ref/input.c \
     src/ref/pointwise.c \
     src/ref/softmax.c
+
+# What needs an operating system: in the libraries of Linux and macOS, in no firmware.
+LNT_HOST_SOURCES := host/threads.c

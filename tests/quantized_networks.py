@@ -74,3 +74,11 @@ def quantize(name: str, style: Style, folder: Path) -> Path:
     )
     logging.disable(logging.NOTSET)
     return folder / "q.onnx"
+
+
+def smooth(shape: tuple[int, int, int], count: int, seed: int = 5) -> npt.NDArray[np.uint8]:
+    """(count, *shape) pictures."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0, 255, (count, 4, 4, shape[2]))
+    rows, columns = (np.minimum(np.arange(n) * 4 // n, 3) for n in shape[:2])
+    return np.clip(coarse[:, rows][:, :, columns] + rng.normal(0, 20, (count, *shape)), 0, 255).astype(np.uint8)

@@ -278,7 +278,7 @@ def test_a_missing_library_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
 @pytest.mark.usefixtures("fresh_library")
 def test_another_abi_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_native, "ABI", 99)
-    with pytest.raises(linnet.LinnetError, match="has ABI 2, this package needs 99"):
+    with pytest.raises(linnet.LinnetError, match="has ABI 3, this package needs 99"):
         linnet.load(DATA)
 
 
@@ -287,3 +287,5 @@ def test_abi_is_the_headers() -> None:
     text = header.read_text(encoding="utf-8")
     assert f"#define LNT_ABI {_native.ABI}\n" in text
     assert f"#define LNT_PACK_ALIGN {_native.ALIGN}\n" in text
+    threads = header.with_name("linnet_threads.h").read_text(encoding="utf-8")
+    assert f"#define LNT_MAX_THREADS {_native.MAX_THREADS}\n" in threads

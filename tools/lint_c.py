@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build_support"))
 
-from linnet_clib import KERNELS, ROOT, sources
+from linnet_clib import KERNELS, ROOT, host_sources, sources
 
 INCLUDES = [f"-I{KERNELS / 'include'}", f"-I{KERNELS / 'src'}"]
 WARNINGS = [
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--require", action="store_true", help="a program that is not installed is a failure")
     require = parser.parse_args().require
     failed, absent = [], []
-    for program, command in commands([str(path) for path in sources()]).items():
+    for program, command in commands([str(path) for path in (*sources(), *host_sources())]).items():
         if not shutil.which(program):
             absent.append(program)
         elif complaints := complain(command):

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Moves whenever a function or a struct of this header changes. */
-#define LNT_ABI 2
+#define LNT_ABI 3
 
 /* Model and arena must start on a multiple of this many bytes. */
 #define LNT_ALIGN 16
@@ -57,22 +57,26 @@ enum {
     LNT_ERR_ORDER = -14,      /* begin, push, finish, run called out of order */
     LNT_ERR_ROWS = -15,       /* more or fewer rows pushed than the picture has */
     LNT_ERR_FAMILY = -16,     /* no kernel family of this name, or it does not run on this processor */
-    LNT_ERR_MEMORY = -17      /* fewer bytes than lnt_packed_bytes() */
+    LNT_ERR_MEMORY = -17,     /* fewer bytes than lnt_packed_bytes() */
+    LNT_ERR_THREADS = -18     /* the system starts no more threads */
 };
 
-/* Optional hooks of one net. Both may be NULL.
+/* Optional hooks of one net. Both may be NULL. linnet_threads.h has a parallel_for.
  *
  * parallel_for: run task(arg, i) for every i in [0, count), in any order, on any thread, and return when all are done.
- * workers: how many tasks a step is to be cut into, at most (1 or less: steps stay whole).
+ * It is given parallel_context. workers: how many threads there are for it (1 or less: steps stay whole). least_work:
+ * steps of fewer multiply-accumulates stay whole (0: all are cut).
  * trace: called when operator op has computed columns [x, x + xn) of its rows [y, y + n), once for each value, in
  * pieces that the plan decides; column x of row y + i lies at data + i * row_bytes. layout 0 is NHWC. A call with n = 0
- * says that the operator has worked without completing anything. */
+ * says that the operator has worked without completing anything. It is given context, in the net's own thread. */
 typedef struct lnt_hooks {
-    void *context;
     void (*parallel_for)(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count);
+    void *parallel_context;
     uint32_t workers;
+    uint32_t least_work;
     void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
                   uint32_t row_bytes, uint32_t layout);
+    void *context;
 } lnt_hooks;
 
 struct lnt_tensor;

@@ -38,6 +38,8 @@ const char *lnt_error_text(int code) {
         return "no such kernel family on this processor: lnt_family_name() lists those that there are";
     case LNT_ERR_MEMORY:
         return "the memory for packed constants is too small: give it lnt_packed_bytes()";
+    case LNT_ERR_THREADS:
+        return "the system starts no more threads: ask for fewer";
     default:
         return "unknown error code";
     }

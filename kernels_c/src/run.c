@@ -1,6 +1,7 @@
 /* The program loop and the public functions around it. */
 #include <string.h>
 
+#include "cut.h"
 #include "strips.h"
 
 enum { STATE_CLOSED = 0, STATE_OPEN, STATE_PUSHING, STATE_DONE };
@@ -21,48 +22,6 @@ void lnt_set_hooks(lnt_net *net, const lnt_hooks *hooks) {
     if (net != NULL) {
         net->hooks = hooks ? *hooks : (lnt_hooks){0};
     }
-}
-
-/* One step, cut into tasks. */
-typedef struct job {
-    const lnt_kernel *kernel;
-    const lnt_params *params;
-    const lnt_operands *operands;
-    lnt_range whole;
-    uint32_t tasks;
-    bool by_rows;
-} job;
-
-static uint32_t cut(uint32_t total, uint32_t i, uint32_t tasks) { return (uint32_t)((uint64_t)total * i / tasks); }
-
-static uint32_t channel_groups(const job *j) {
-    return (j->whole.cn + j->kernel->channel_group - 1) / j->kernel->channel_group;
-}
-
-static void run_task(void *arg, uint32_t i) {
-    const job *j = arg;
-    lnt_range part = j->whole;
-    if (j->by_rows) {
-        part.y = j->whole.y + cut(j->whole.n, i, j->tasks);
-        part.n = j->whole.y + cut(j->whole.n, i + 1, j->tasks) - part.y;
-    } else {
-        uint32_t group = j->kernel->channel_group;
-        uint32_t end = group * cut(channel_groups(j), i + 1, j->tasks);
-        part.c = group * cut(channel_groups(j), i, j->tasks);
-        part.cn = (end < j->whole.cn ? end : j->whole.cn) - part.c;
-    }
-    j->kernel->run(j->params, j->operands, part);
-}
-
-/* By rows where there are enough for all workers, else by channels. Sets how many tasks come of it. */
-static void cut_job(job *j, uint32_t workers) {
-    bool rows = j->kernel->split & LNT_SPLIT_ROWS;
-    bool channels = j->kernel->split & LNT_SPLIT_CHANNELS;
-    uint32_t groups = channels ? channel_groups(j) : 1;
-    j->by_rows = rows && (j->whole.n >= workers || !channels || j->whole.n >= groups);
-    uint32_t parts = j->by_rows ? j->whole.n : groups;
-    bool scratch = j->kernel->packing && j->kernel->packing->scratch_bytes;
-    j->tasks = scratch ? 1 : parts < workers ? parts : workers;
 }
 
 /* The hook sees rows that follow one another in memory; a ring may wrap once. */
@@ -97,26 +56,15 @@ static void run_step(const lnt_net *net, const lnt_step *step) {
     }
     lnt_params params = lnt_op_params(net, op);
     lnt_operands operands = lnt_op_operands(net, op, net->arena + step->scratch);
-    job j = {.kernel = lnt_choose(net->kernels, &params),
-             .params = &params,
-             .operands = &operands,
-             .whole = {.y = step->y,
+    lnt_range whole = {.y = step->y,
                        .n = step->n,
                        .xn = op->kind == LNT_OP_KIND_AVG_POOL ? params.in->width : params.out->width,
-                       .cn = params.out->channels}};
+                       .cn = params.out->channels};
     /* Only a picture's bytes need turning into int8. */
     if (op->kind != LNT_OP_KIND_INPUT || net->pixels) {
-        uint32_t workers = net->hooks.parallel_for ? net->hooks.workers : 1;
-        if (workers > 1) {
-            cut_job(&j, workers);
-        }
-        if (j.tasks > 1) {
-            net->hooks.parallel_for(net->hooks.context, run_task, &j, j.tasks);
-        } else {
-            j.kernel->run(&params, &operands, j.whole);
-        }
+        lnt_run_cut(&net->hooks, lnt_choose(net->kernels, &params), &params, &operands, whole);
     }
-    lnt_trace(net, op, &operands.out, j.whole);
+    lnt_trace(net, op, &operands.out, whole);
 }
 
 /* Run steps until one wants rows of the input that have not arrived, or to the end. */

@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from linnet.errors import LinnetError
 
-ABI = 2
+ABI = 3
 """LNT_ABI of kernels_c/include/linnet.h that the declarations below were copied from."""
 
 ALIGN = 64
 """LNT_PACK_ALIGN, and a multiple of LNT_ALIGN: where memory for the library starts."""
+
+MAX_THREADS = 256
+"""LNT_MAX_THREADS of kernels_c/include/linnet_threads.h."""
 
 LIBRARY = Path(__file__).parent / "liblinnet.so"
 
@@ -24,11 +27,13 @@ LIBRARY = Path(__file__).parent / "liblinnet.so"
 _DECLARATIONS = """
 typedef struct lnt_net lnt_net;
 typedef struct lnt_hooks {
-    void *context;
     void (*parallel_for)(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count);
+    void *parallel_context;
     uint32_t workers;
+    uint32_t least_work;
     void (*trace)(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
                   uint32_t row_bytes, uint32_t layout);
+    void *context;
 } lnt_hooks;
 int lnt_abi(void);
 size_t lnt_net_bytes(void);
@@ -52,6 +57,11 @@ int lnt_finish(lnt_net *net);
 const void *lnt_output(const lnt_net *net);
 int lnt_tensor_info(const lnt_net *net, int which, int32_t info[5], float *scale);
 const char *lnt_error_text(int code);
+typedef struct lnt_threads lnt_threads;
+size_t lnt_threads_bytes(uint32_t count);
+int lnt_threads_start(lnt_threads *threads, uint32_t count);
+void lnt_threads_hooks(lnt_threads *threads, lnt_hooks *hooks);
+void lnt_threads_stop(lnt_threads *threads);
 """
 
 TRACE_SIGNATURE = f"void(void *, {', '.join(['uint32_t'] * 5)}, const void *, uint32_t, uint32_t)"

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet import _native, image
+from linnet._threads import Threads
 from linnet.errors import LinnetError
-from linnet.format_gen import DType, InputKind, Layout, OpKind
+from linnet.format_gen import DType, Family, InputKind, Layout, OpKind
 from linnet.modelfile import ModelFile
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class OperatorOutput:
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """Seconds that one operator took in one inference, all its steps together."""
+    """Seconds that one operator took in one inference, all its steps together; steps: how many those are."""
 
     index: int
     name: str
     kind: OpKind
     seconds: float
+    steps: int
 
 
 class Model:
@@ -68,11 +70,16 @@ class Model:
     """
 
     def __init__(
-        self, data: npt.NDArray[np.uint8], name: str, kernels: str | None = None, ram: int | None = None
+        self,
+        data: npt.NDArray[np.uint8],
+        name: str,
+        kernels: str | None = None,
+        ram: int | None = None,
+        threads: int = 1,
     ) -> None:
         """data: the file's bytes, (bytes,), from `_native.aligned`. name: what error messages call the model.
 
-        kernels, ram: as `load` has them.
+        kernels, ram, threads: as `load` has them.
         """
         native = _native.library()
         self._native = native
@@ -86,8 +93,9 @@ class Model:
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
         _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
-        self._kernels, self._packed = self._pack(kernels)
         self._file = ModelFile(data.data)
+        self._kernels, self._packed = self._pack(kernels)
+        self._threads = Threads(threads)
         self._input = self._details(0)
         self._output = self._details(1)
 
@@ -132,6 +140,11 @@ class Model:
     def packed_bytes(self) -> int:
         """RAM for constants as the kernels want them, beside the model file."""
         return self._packed.size
+
+    @property
+    def threads(self) -> int:
+        """How many threads share the work. The workers end with the model."""
+        return self._threads.count
 
     @property
     def is_picture(self) -> bool:
@@ -248,12 +261,20 @@ class Model:
             clock = _Clock(spent)
             self._execute(prepared, clock.tick, clock.start)
         medians = np.median(seconds, axis=0)
-        return tuple(OperatorTime(i, file.op_name(i), file.op_kind(i), float(t)) for i, t in enumerate(medians))
+        return tuple(
+            OperatorTime(i, file.op_name(i), file.op_kind(i), float(medians[i]), clock.steps[i])
+            for i in range(len(file.ops))
+        )
 
     # ------------------------------------------------------------------------------------------ the C library
 
     def _pack(self, family: str | None) -> tuple[str, npt.NDArray[np.uint8]]:
         """Choose the kernels. The name of their family, and the memory that must live as long as the net."""
+        packed_for = self._file.plans[0].family
+        if packed_for != Family.ref:
+            if family not in (None, packed_for.name):
+                raise LinnetError(f"{self._name}: its constants are packed for {packed_for.name}, not for {family}")
+            return packed_for.name, np.zeros(0, np.uint8)
         name = family or kernel_families()[0]
         needed = self._native.lnt_packed_bytes(self._net, name.encode())
         _native.check(needed, f"{self._name}: kernels {name}")
@@ -274,6 +295,7 @@ class Model:
         ffi, native, net = _native.ffi, self._native, self._net
         raised: list[BaseException] = []
         hooks = ffi.new("lnt_hooks *")
+        self._threads.hook(hooks)
         if trace is not None:
 
             def hook(_context: Any, *step: Any) -> None:
@@ -367,6 +389,7 @@ class _Clock:
 
     def __init__(self, seconds: npt.NDArray[np.float64]) -> None:
         self.seconds = seconds
+        self.steps = [0] * len(seconds)
         self.last = 0.0
 
     def start(self) -> None:
@@ -374,6 +397,7 @@ class _Clock:
 
     def tick(self, operator: int, *_: Any) -> None:
         self.seconds[operator] += time.perf_counter() - self.last
+        self.steps[operator] += 1
         self.last = time.perf_counter()
 
 
@@ -395,11 +419,13 @@ def load(
     *,
     kernels: str | None = None,
     ram: int | None = None,
+    threads: int = 1,
 ) -> Model:
     """Open a .lnt file, or its bytes, and check it once and for all.
 
     kernels: the family to run with, one of `kernel_families()`; None: the best. All compute the same bytes.
     ram: bytes of arena allowed; None: as many as the file's fastest plan takes.
+    threads: how many share the work of one inference, the caller's own counted. The bytes are the same with any number.
     Raises LinnetError, naming the file, where it cannot be read, is damaged, or was made for a kernel family that this
     library does not have.
     """
@@ -407,7 +433,7 @@ def load(
         raw = np.frombuffer(source, np.uint8)
         data = _native.aligned(raw.size)
         data[: raw.size] = raw
-        return Model(data, "model", kernels, ram)
+        return Model(data, "model", kernels, ram, threads)
     path = Path(source)
     try:
         with path.open("rb") as stream:
@@ -415,4 +441,4 @@ def load(
             data = data[: stream.readinto(data.data)]
     except OSError as error:
         raise LinnetError(f"{path}: {error.strerror or error}") from error
-    return Model(data, str(path), kernels, ram)
+    return Model(data, str(path), kernels, ram, threads)

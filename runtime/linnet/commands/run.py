@@ -24,12 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures", metavar="PICTURE", nargs="+", help="PPM, PGM or .npy; with Pillow also PNG, JPEG, ..."
     )
     parser.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to show (default: 5)")
+    parser.add_argument(
+        "--threads", type=_positive, default=1, metavar="N", help="how many threads share the work (default: 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 1 where a picture could not be read; the others are answered all the same."""
-    model = load(args.model)
+    model = load(args.model, threads=args.threads)
     results: list[dict[str, Any]] = []
     failed = False
     for picture in args.pictures:

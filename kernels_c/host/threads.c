@@ -1,0 +1,196 @@
+/* Persistent worker threads. Nobody is given a task: whoever is awake takes the next one, the caller too, so that a
+ * worker that wakes late, or never, costs the others its share of the work but no waiting. */
+#define _POSIX_C_SOURCE 200809L /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+#include "linnet_threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What threads write again and again lies this far apart, so that they do not share cache lines. */
+enum { LINE = 64 };
+
+/* How long to stay awake before going to sleep: about what being woken takes, and longer than most of what a network
+ * does between two steps for all threads. */
+enum { AWAKE_NS = 50000, PAUSES = 16 };
+
+/* Multiply-accumulates that take about as long as handing tasks out and back. */
+enum { LEAST_WORK = 50000 };
+
+struct lnt_threads {
+    _Alignas(LINE) atomic_uint unclaimed; /* tasks that nobody has taken; the last index is taken first */
+    _Alignas(LINE) atomic_uint unfinished;
+    _Alignas(LINE) void *arg; /* this and task are written while unclaimed is 0, read after a claim */
+    void (*task)(void *arg, uint32_t i);
+    atomic_uint sleepers;
+    atomic_uint caller_sleeps;
+    pthread_mutex_t mutex;
+    pthread_cond_t work;
+    pthread_cond_t done;
+    pid_t process;
+    bool stopping;
+    uint32_t workers;
+    pthread_t worker[];
+};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || (defined(__ARM_ARCH) && __ARM_ARCH >= 7)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Stay awake until value is zero, or until it is not; false where that takes too long. */
+static bool comes_soon(const atomic_uint *value, bool zero) {
+    int64_t end = 0;
+    for (;;) {
+        for (int i = 0; i < PAUSES; i++) {
+            if ((atomic_load_explicit(value, memory_order_acquire) == 0) == zero) {
+                return true;
+            }
+            pause_briefly();
+        }
+        int64_t time = now();
+        end = end ? end : time + AWAKE_NS;
+        if (time >= end) {
+            return false;
+        }
+    }
+}
+
+/* Take tasks until none is left. */
+static void run_tasks(lnt_threads *t) {
+    uint32_t left = atomic_load(&t->unclaimed);
+    while (left != 0) {
+        if (!atomic_compare_exchange_weak(&t->unclaimed, &left, left - 1)) {
+            continue;
+        }
+        t->task(t->arg, left - 1);
+        if (atomic_fetch_sub(&t->unfinished, 1) == 1 && atomic_load(&t->caller_sleeps)) {
+            pthread_mutex_lock(&t->mutex);
+            pthread_cond_signal(&t->done);
+            pthread_mutex_unlock(&t->mutex);
+        }
+        left = atomic_load(&t->unclaimed);
+    }
+}
+
+/* Sleep until there are tasks; false when the workers are to stop. A sleeper first says that it sleeps and then looks
+ * for tasks, a caller first has tasks and then looks for sleepers: one of them sees the other. */
+static bool sleep_for_work(lnt_threads *t) {
+    pthread_mutex_lock(&t->mutex);
+    atomic_fetch_add(&t->sleepers, 1);
+    while (atomic_load(&t->unclaimed) == 0 && !t->stopping) {
+        pthread_cond_wait(&t->work, &t->mutex);
+    }
+    atomic_fetch_sub(&t->sleepers, 1);
+    bool stopping = t->stopping;
+    pthread_mutex_unlock(&t->mutex);
+    return !stopping;
+}
+
+static void *work(void *arg) {
+    lnt_threads *t = arg;
+    do {
+        run_tasks(t);
+    } while (comes_soon(&t->unclaimed, false) || sleep_for_work(t));
+    return NULL;
+}
+
+static void sleep_until_done(lnt_threads *t) {
+    pthread_mutex_lock(&t->mutex);
+    atomic_store(&t->caller_sleeps, 1);
+    while (atomic_load(&t->unfinished) != 0) {
+        pthread_cond_wait(&t->done, &t->mutex);
+    }
+    atomic_store(&t->caller_sleeps, 0);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static void parallel_for(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count) {
+    lnt_threads *t = context;
+    if (count < 2 || t->workers == 0 || getpid() != t->process) { /* after a fork even the mutex may be held for ever */
+        for (uint32_t i = 0; i < count; i++) {
+            task(arg, i);
+        }
+        return;
+    }
+    t->task = task;
+    t->arg = arg;
+    atomic_store(&t->unfinished, count);
+    atomic_store(&t->unclaimed, count);
+    if (atomic_load(&t->sleepers) != 0) {
+        pthread_mutex_lock(&t->mutex);
+        pthread_cond_broadcast(&t->work);
+        pthread_mutex_unlock(&t->mutex);
+    }
+    run_tasks(t);
+    if (!comes_soon(&t->unfinished, true)) {
+        sleep_until_done(t);
+    }
+}
+
+size_t lnt_threads_bytes(uint32_t count) { return sizeof(lnt_threads) + (count ? count - 1 : 0) * sizeof(pthread_t); }
+
+int lnt_threads_start(lnt_threads *threads, uint32_t count) {
+    if (threads == NULL || (uintptr_t)threads % LNT_PACK_ALIGN != 0 || count == 0 || count > LNT_MAX_THREADS) {
+        return LNT_ERR_ARGUMENT;
+    }
+    *threads = (lnt_threads){.process = getpid()};
+    if (count == 1) {
+        return LNT_OK;
+    }
+    sigset_t all;
+    sigset_t before;
+    pthread_mutex_init(&threads->mutex, NULL); /* on the systems that this is for the three cannot fail */
+    pthread_cond_init(&threads->work, NULL);
+    pthread_cond_init(&threads->done, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals stay with the caller's threads */
+    while (threads->workers < count - 1 &&
+           pthread_create(&threads->worker[threads->workers], NULL, work, threads) == 0) {
+        threads->workers++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (threads->workers < count - 1) {
+        lnt_threads_stop(threads);
+        return LNT_ERR_THREADS;
+    }
+    return LNT_OK;
+}
+
+void lnt_threads_hooks(lnt_threads *threads, lnt_hooks *hooks) {
+    if (threads != NULL && hooks != NULL) {
+        hooks->parallel_for = parallel_for;
+        hooks->parallel_context = threads;
+        hooks->workers = threads->workers + 1;
+        hooks->least_work = LEAST_WORK;
+    }
+}
+
+void lnt_threads_stop(lnt_threads *threads) {
+    if (threads == NULL || threads->workers == 0 || getpid() != threads->process) {
+        return;
+    }
+    pthread_mutex_lock(&threads->mutex);
+    threads->stopping = true;
+    pthread_cond_broadcast(&threads->work);
+    pthread_mutex_unlock(&threads->mutex);
+    while (threads->workers != 0) {
+        pthread_join(threads->worker[--threads->workers], NULL);
+    }
+    pthread_cond_destroy(&threads->done);
+    pthread_cond_destroy(&threads->work);
+    pthread_mutex_destroy(&threads->mutex);
+}

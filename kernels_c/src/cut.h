@@ -1,0 +1,11 @@
+/* One step, in one piece or cut into tasks for threads. */
+#ifndef LNT_CUT_H
+#define LNT_CUT_H
+
+#include "internal.h"
+
+/* Have a kernel compute the whole of a step, with the net's parallel_for where there is one and it is worth it. */
+void lnt_run_cut(const lnt_hooks *hooks, const lnt_kernel *kernel, const lnt_params *params,
+                 const lnt_operands *operands, lnt_range whole);
+
+#endif
