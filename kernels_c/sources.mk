@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/crc.c \
     src/cut.c \
     src/error.c \
     src/families.c \
