@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/crc.c \
     src/cut.c \
     src/error.c \
     src/families.c \
@@ -9,6 +10,10 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/pack_pairs.c \
+    src/dsp/pairs.c \
+    src/dsp/pointwise.c \
+    src/dsp/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
     src/ref/conv.c \

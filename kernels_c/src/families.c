@@ -1,8 +1,13 @@
 /* The families of a host's library. Adding one: its folder, its files in sources.mk, its line here. */
 #include "families.h"
 
+#include "dsp/dsp.h"
 #include "ref/ref.h"
 #include "x86/x86.h"
+
+static bool dsp_runs_here(void) { return LNT_DSP_HERE; }
+static const lnt_kernel *const dsp_kernels[] = {LNT_DSP_KERNELS, LNT_REF_KERNELS, NULL};
+static const lnt_family dsp = {.name = "dsp", .runs_here = dsp_runs_here, .kernels = dsp_kernels, .id = LNT_FAMILY_DSP};
 
 static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 
@@ -12,4 +17,4 @@ const lnt_family *const lnt_families[] = {
 #ifdef LNT_X86
     &lnt_family_avx512vnni,
 #endif
-    &ref, NULL};
+    &dsp, &ref, NULL};
