@@ -66,7 +66,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_lists_all_commands_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for name in ("arch", "convert", "inspect", "run", "validate"):
+    for name in ("arch", "bench", "convert", "inspect", "run", "validate"):
         assert f"\n    {name} " in text
     assert "classify pictures" in text
 

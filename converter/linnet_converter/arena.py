@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from linnet.format_gen import DType
 
+from . import scratch
 from .qgraph import QGraph
 from .schedule import Lifetime
 
@@ -25,9 +26,10 @@ Interval = tuple[int, int]
 
 def _forbidden(a: Lifetime, b: Lifetime, may_coincide: bool) -> list[Interval]:
     """Values of offset(b) - offset(a) at which some rows that live together would overlap, as open intervals."""
-    if a.last < b.first or b.last < a.first:
+    aside = (a.tensor < 0) + (b.tensor < 0)
+    if a.last < b.first or b.last < a.first or aside == 2:  # no two steps run at the same time
         return []
-    if a.ring < len(a.born) and b.ring < len(b.born):  # two rings in motion: not worth the look
+    if not aside and a.ring < len(a.born) and b.ring < len(b.born):  # two rings in motion: not worth the look
         return [(-b.size, a.size)]
     together = (a.born[:, None] <= b.dies[None]) & (b.born[None] <= a.dies[:, None])
     forbidden = _interval(a, b, together)
@@ -52,13 +54,19 @@ def _interval(a: Lifetime, b: Lifetime, together: npt.NDArray[np.bool_]) -> Inte
     return int((start_a - start_b).min()) - b.row_bytes, int((start_a - start_b).max()) + a.row_bytes
 
 
+def _alignment(graph: QGraph, tensor: int) -> int:
+    if tensor < 0:
+        return scratch.ALIGNMENT
+    return 4 if graph.tensors[tensor].dtype == DType.int32 else 1
+
+
 class _Arena:
-    """Places the tensors of one schedule."""
+    """Places the tensors of one schedule, and the scratch of its steps."""
 
     def __init__(self, graph: QGraph, lives: Sequence[Lifetime], in_place: Set[tuple[int, int]]) -> None:
         self.lives = lives
         self.sizes = [life.size for life in lives]
-        self.alignment = [4 if graph.tensors[life.tensor].dtype == DType.int32 else 1 for life in lives]
+        self.alignment = [_alignment(graph, life.tensor) for life in lives]
         self.forbidden: dict[tuple[int, int], list[Interval]] = {}
         for i, j in itertools.combinations(range(len(lives)), 2):
             pair = lives[i].tensor, lives[j].tensor
@@ -93,14 +101,15 @@ class _Arena:
             low, high = min(low, chosen[2]), max(high, chosen[2] + self.sizes[i])
             if best is not None and high - low >= best:
                 return None
-        base = low // 4 * 4  # keeps every alignment
+        coarsest = max(4, *self.alignment)
+        base = low // coarsest * coarsest  # keeps every alignment
         return {i: offset - base for i, offset in offsets.items()}, high - base
 
 
 def allocate(
     graph: QGraph, lives: Sequence[Lifetime], in_place: Set[tuple[int, int]] = frozenset()
 ) -> tuple[Mapping[int, int], int]:
-    """Arena offset of each tensor, and the arena's size.
+    """Arena offset of each tensor and each scratch (`scratch.lives`), and the arena's size.
 
     in_place: pairs (source, result) of tensors whose rows may be written exactly over one another, see
     `schedule.in_place`.

@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import flatbuffers
 import numpy as np
@@ -22,6 +23,7 @@ from linnet.format_gen import (
     STEP_DTYPE,
     TENSOR_DTYPE,
     DType,
+    Family,
     InputKind,
     Layout,
     ModelField,
@@ -62,7 +64,7 @@ def _tensor_record(tensor: QTensor) -> tuple[float, ...]:
     return (*tensor.shape, tensor.dtype, 0, tensor.zero_point, tensor.scale)
 
 
-def _op_record(op: QOp, data: _Data) -> tuple[int, ...]:
+def _op_record(op: QOp, data: _Data, packed: bytes) -> tuple[int, ...]:
     source = op.inputs[0] if op.inputs else NONE
     second = op.inputs[1] if len(op.inputs) > 1 else NONE
     return (
@@ -77,7 +79,7 @@ def _op_record(op: QOp, data: _Data) -> tuple[int, ...]:
         op.output,
         NONE if op.state is None else op.state,
         0,
-        data.add(op.weights if op.table is None else op.table),
+        data.add(np.frombuffer(packed, np.int8) if packed else op.weights if op.table is None else op.table),
         data.add(op.bias),
         data.add(op.multiplier),
         data.add(op.pad_values),
@@ -128,11 +130,21 @@ def _plan(builder: flatbuffers.Builder, plan: Plan) -> int:
     return int(builder.EndObject())
 
 
-def write(graph: QGraph, plans: Sequence[Plan]) -> bytes:
-    """The file's bytes for a network and one plan per kernel family."""
+class Packed(Protocol):
+    """Constants as the kernels of a family want them."""
+
+    def constants(self, op: int) -> bytes:
+        """Those of one operator; empty: as docs/format.md has them."""
+
+
+def write(graph: QGraph, plans: Sequence[Plan], packed: Packed | None = None) -> bytes:
+    """The file's bytes for a network and its plans, the fastest first.
+
+    packed: where the plans' family is not `ref`, what takes the place of the weights.
+    """
     builder = flatbuffers.Builder(1 << 16)
     data = _Data()
-    ops = [_op_record(op, data) for op in graph.ops]
+    ops = [_op_record(op, data, packed.constants(i) if packed else b"") for i, op in enumerate(graph.ops)]
     preprocessing = _table(
         builder,
         len(PreprocessingField),
@@ -232,9 +244,12 @@ def _read_op(name: str, record: np.void, tensors: Sequence[QTensor], data: npt.N
 def read(data: bytes) -> tuple[QGraph, tuple[Plan, ...]]:
     """Network and plans of a file's bytes.
 
-    Raises LinnetError where the file is damaged; only `linnet.load` (that is, lnt_open) checks it in full.
+    Raises LinnetError where the file is damaged; only `linnet.load` (that is, lnt_open) checks it in full. And where
+    its constants are packed for a family: nothing undoes that.
     """
     file = ModelFile(data)
+    if any(plan.family != Family.ref for plan in file.plans):
+        raise LinnetError(f"the model is packed for {file.plans[0].family.name}: give the file it was made from")
     try:
         return _graph(file), tuple(_plan_of(plan) for plan in file.plans)
     except (IndexError, KeyError, ValueError) as error:

@@ -24,12 +24,14 @@ from enum import IntEnum
 import numpy as np
 
 from linnet.errors import LinnetError
-from linnet.format_gen import Family, Layout, OpKind
+from linnet.format_gen import Layout, OpKind
 
+from . import scratch
 from .arena import allocate
 from .plan import Placement, Plan, Step
 from .qgraph import QGraph, macs
 from .schedule import Lifetime, Strips, in_place, lifetimes, reads, strip_rows, strips_of, total_rows
+from .scratch import PORTABLE, Kernels
 from .strips import Strip, strip_for
 
 CHECKER_BYTES_PER_TENSOR = 8
@@ -195,10 +197,20 @@ class Planner:
 
     push_rows: the caller pushes the picture row by row; otherwise it lies in the arena whole when the run begins.
     strip_height: at most so many rows a step.  strips: whether tensors may be strips, and rows computed again.
+    kernels: those that will run, which may want scratch.
     """
 
-    def __init__(self, graph: QGraph, *, push_rows: bool = False, strip_height: int = 1, strips: bool = True) -> None:
+    def __init__(
+        self,
+        graph: QGraph,
+        *,
+        push_rows: bool = False,
+        strip_height: int = 1,
+        strips: bool = True,
+        kernels: Kernels = PORTABLE,
+    ) -> None:
         self.graph = graph
+        self.kernels = kernels
         self.push_rows = push_rows
         self.strip_height = strip_height
         self.strips = strips
@@ -349,14 +361,21 @@ class Planner:
 
     def _modes(self, tensors: list[int], lives: dict[int, Lifetime]) -> Iterator[_Mode]:
         """tensors: from the last of the unit backwards."""
-        yield _Mode({}, sum(lives[tensor].size for tensor in tensors), 0, 0)
+        yield _Mode({}, sum(lives[tensor].size for tensor in tensors) + self._unit_scratch(tensors, {}), 0, 0)
         for used in range(1, len(tensors) + 1):
             rings = sum(lives[tensor].size for tensor in tensors[used:])
             innermost = strip_for(self.graph, self.graph.readers(tensors[used - 1])[0], 0, 1)
             for columns in COLUMNS:
                 for kept in range(innermost.most_kept, -1, -1):
                     mode = self.strip_mode(tuple(tensors[:used]), columns, kept)
-                    yield replace(mode, bytes=mode.bytes + rings)
+                    yield replace(mode, bytes=mode.bytes + rings + self._unit_scratch(tensors, mode.strips))
+
+    def _unit_scratch(self, tensors: Sequence[int], strips: Strips) -> int:
+        """The most that a step of a unit's operators needs; which of them runs when is not looked at."""
+        ops = {self.graph.writer_index(tensor) for tensor in tensors if tensor not in strips}
+        ops.add(self.graph.readers(tensors[0])[0])
+        steps = (Step(op, 0, self.strip_height) for op in ops)
+        return max(scratch.step_scratch(self.graph, self.kernels, step, strips) for step in steps)
 
     def _strip_mode(self, tensors: tuple[int, ...], columns: int, kept: int) -> _Mode:
         """All of a unit's tensors as strips of so many columns; the innermost, which is the last, keeps `kept` rows."""
@@ -397,6 +416,12 @@ class Planner:
                 for bytes_in_use in (live, inner):
                     bytes_in_use[max(life.first, 0)] += life.size
                     bytes_in_use[life.last + 1] -= life.size
+        in_units = {i for tensor in apart for i in (self.graph.writer_index(tensor), *self.graph.readers(tensor))}
+        for at, step in enumerate(steps):
+            if step.op not in in_units:
+                needed_now = scratch.step_scratch(self.graph, self.kernels, step, {})
+                live[at] += needed_now
+                live[at + 1] -= needed_now
         bounds = sorted({0, *(at for _, unit in units for at in (unit.first, unit.last + 1))})
         present = [[i for i, (_, unit) in enumerate(units) if unit.first <= at <= unit.last] for at in bounds]
         others = np.maximum.reduceat(np.cumsum(live), bounds).tolist()
@@ -418,7 +443,7 @@ class Planner:
         steps = [] if self.push_rows else [Step(0, 0, total_rows(self.graph, self.graph.ops[0]))]
         for begin, end in choice.stretches:
             steps += stream(self.graph, range(begin + 1, end + 1), self.strip_height, choice.strips)
-        return assemble(self.graph, Family.ref, steps, choice.strips)
+        return assemble(self.graph, steps, choice.strips, self.kernels)
 
 
 def _worth_a_look(modes: Sequence[_Mode], means: Means) -> tuple[_Mode, ...]:
@@ -438,11 +463,11 @@ def _cuts(graph: QGraph) -> list[int]:
     return [i for i in range(len(graph.ops)) if i == 0 or furthest[i - 1] <= i]
 
 
-def assemble(graph: QGraph, family: Family, steps: Sequence[Step], strips: Strips | None = None) -> Plan:
-    """Give every tensor its ring and its place."""
-    strips = strips or {}
+def assemble(graph: QGraph, steps: Sequence[Step], strips: Strips, kernels: Kernels = PORTABLE) -> Plan:
+    """Give every tensor its ring and its place, and the steps their scratch."""
     lives = lifetimes(graph, steps, kept=[graph.ops[-1].output], strips=strips)
-    offsets, arena_bytes = allocate(graph, lives, in_place(graph, strips))
+    aside = list(scratch.lives(graph, kernels, steps, strips))
+    offsets, arena_bytes = allocate(graph, [*lives, *aside], in_place(graph, strips))
 
     def placement(life: Lifetime) -> Placement:
         offset = offsets[life.tensor]
@@ -450,10 +475,10 @@ def assemble(graph: QGraph, family: Family, steps: Sequence[Step], strips: Strip
         return strip.placement(offset) if strip else Placement(offset, life.ring, life.row_bytes)
 
     return Plan(
-        family=family,
+        family=kernels.family,
         arena_bytes=max(arena_bytes, CHECKER_BYTES_PER_TENSOR * len(graph.tensors)),
         placements=tuple(placement(life) for life in lives),
-        steps=tuple(steps),
+        steps=tuple(scratch.placed(steps, aside, offsets)),
     )
 
 
@@ -518,12 +543,19 @@ def _held(life: Lifetime) -> Iterator[tuple[int, int, int]]:
         yield max(life.first, 0), life.last, life.size
 
 
-def plan(graph: QGraph, *, push_rows: bool = False, strip_height: int = 1, strips: bool = True) -> Plan:
+def plan(
+    graph: QGraph,
+    *,
+    push_rows: bool = False,
+    strip_height: int = 1,
+    strips: bool = True,
+    kernels: Kernels = PORTABLE,
+) -> Plan:
     """The smallest plan that computes nothing twice."""
-    return Planner(graph, push_rows=push_rows, strip_height=strip_height, strips=strips).smallest()
+    return Planner(graph, push_rows=push_rows, strip_height=strip_height, strips=strips, kernels=kernels).smallest()
 
 
-def plan_layer_by_layer(graph: QGraph) -> Plan:
+def plan_layer_by_layer(graph: QGraph, kernels: Kernels = PORTABLE) -> Plan:
     """Every tensor whole, one step per operator: what the fused plans are compared with."""
     steps = [Step(i, 0, total_rows(graph, op)) for i, op in enumerate(graph.ops)]
-    return assemble(graph, Family.ref, steps)
+    return assemble(graph, steps, {}, kernels)

@@ -272,6 +272,7 @@ static void add_rows(window *w, const lnt_placement *p, row_range rows) {
  * computes one row of as many columns as its strip holds. */
 static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *step, touched *t) {
     bool strips = lnt_reads_strip(c->net, op);
+    uint32_t at_once = lnt_columns_at_once(c->net, op);
     uint64_t bytes = 0;
     for (;; op = lnt_writer(c->net, op->input)) {
         lnt_params params = lnt_op_params(c->net, op);
@@ -279,6 +280,8 @@ static bool find_scratch(const checker *c, const lnt_op *op, const lnt_step *ste
         uint32_t xn = op->kind == LNT_OP_KIND_AVG_POOL ? params.in->width : params.out->width;
         if (lnt_is_strip(c->net, op->output)) {
             xn = c->net->placements[op->output].row_bytes / params.out->channels;
+        } else if (at_once < xn) {
+            xn = at_once;
         }
         uint64_t own = lnt_scratch_of(kernel, &params, strips ? 1 : (uint32_t)step->n, xn);
         bytes = own > bytes ? own : bytes;

@@ -75,12 +75,21 @@ typedef struct lnt_range {
  * step. */
 enum { LNT_SPLIT_NONE = 0, LNT_SPLIT_ROWS = 1, LNT_SPLIT_CHANNELS = 2 };
 
+/* For lnt_packing.pack. Firmware runs files that are packed already: it is compiled with LNT_FIRMWARE, and no function
+ * that packs is linked. */
+#ifdef LNT_FIRMWARE
+#define LNT_PACK(function) (0 ? (function) : NULL)
+#else
+#define LNT_PACK(function) (function)
+#endif
+
 /* How one kernel wants an operator's constants, and what scratch it needs. Portable C, apart from the kernel: the
  * workstation packs for boards whose kernels it cannot run. Any member may be NULL. */
 typedef struct lnt_packing {
     /* Whether the kernel computes this operator, by its shapes and parameters alone; NULL: every one of its kind. */
     bool (*takes)(const lnt_params *params);
-    /* The packed constants, which start on a multiple of LNT_PACK_ALIGN; NULL: as the file has them. */
+    /* The packed constants, which start on a multiple of LNT_PACK_ALIGN (in packed files: LNT_ALIGN); NULL: as the file
+     * has them. pack is initialized with LNT_PACK(function). */
     uint64_t (*bytes)(const lnt_params *params);
     void (*pack)(const lnt_params *params, uint8_t *to);
     /* Memory from the plan for steps of n rows and xn columns; NULL: none. Only for families that plans are made for,

@@ -181,19 +181,26 @@ static void lead(const lnt_net *net, const lnt_op *reader, int32_t y, uint32_t s
     }
 }
 
+uint32_t lnt_columns_at_once(const lnt_net *net, const lnt_op *op) {
+    uint32_t least = UINT32_MAX;
+    for (; lnt_reads_strip(net, op); op = lnt_writer(net, op->input)) {
+        lnt_strip s = lnt_find_strip(net, op);
+        if (lnt_strip_columns(&s) < least) {
+            least = lnt_strip_columns(&s);
+        }
+    }
+    return least;
+}
+
 void lnt_run_strips(const lnt_net *net, const lnt_step *step) {
     const lnt_op *op = &net->ops[step->op];
     const lnt_op *reader = op; /* of the last strip, the one that may have a window */
-    lnt_strip s = lnt_find_strip(net, op);
-    uint32_t strip = lnt_strip_columns(&s);
+    uint32_t strip = lnt_columns_at_once(net, op);
     while (lnt_reads_strip(net, lnt_writer(net, reader->input))) {
         reader = lnt_writer(net, reader->input);
-        s = lnt_find_strip(net, reader);
-        if (lnt_strip_columns(&s) < strip) {
-            strip = lnt_strip_columns(&s);
-        }
     }
     if (step->n == 0) {
+        lnt_strip s = lnt_find_strip(net, reader);
         lead(net, reader, step->y - (int32_t)lnt_strip_lead(&s), strip, net->arena + step->scratch);
         return;
     }

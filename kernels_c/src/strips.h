@@ -71,6 +71,9 @@ typedef struct lnt_row_range {
 } lnt_row_range;
 lnt_row_range lnt_strip_computed(const lnt_strip *s, int32_t y);
 
+/* Columns of its output that an operator which reads a strip computes at a time, the narrowest strip deciding. */
+uint32_t lnt_columns_at_once(const lnt_net *net, const lnt_op *op);
+
 /* Run one step of an operator that reads a strip. */
 void lnt_run_strips(const lnt_net *net, const lnt_step *step);
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from linnet import _native, image
 from linnet._threads import Threads
 from linnet.errors import LinnetError
-from linnet.format_gen import DType, InputKind, Layout, OpKind
+from linnet.format_gen import DType, Family, InputKind, Layout, OpKind
 from linnet.modelfile import ModelFile
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ class OperatorOutput:
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """Seconds that one operator took in one inference, all its steps together."""
+    """Seconds that one operator took in one inference, all its steps together; steps: how many those are."""
 
     index: int
     name: str
     kind: OpKind
     seconds: float
+    steps: int
 
 
 class Model:
@@ -92,9 +93,9 @@ class Model:
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
         _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
+        self._file = ModelFile(data.data)
         self._kernels, self._packed = self._pack(kernels)
         self._threads = Threads(threads)
-        self._file = ModelFile(data.data)
         self._input = self._details(0)
         self._output = self._details(1)
 
@@ -260,12 +261,20 @@ class Model:
             clock = _Clock(spent)
             self._execute(prepared, clock.tick, clock.start)
         medians = np.median(seconds, axis=0)
-        return tuple(OperatorTime(i, file.op_name(i), file.op_kind(i), float(t)) for i, t in enumerate(medians))
+        return tuple(
+            OperatorTime(i, file.op_name(i), file.op_kind(i), float(medians[i]), clock.steps[i])
+            for i in range(len(file.ops))
+        )
 
     # ------------------------------------------------------------------------------------------ the C library
 
     def _pack(self, family: str | None) -> tuple[str, npt.NDArray[np.uint8]]:
         """Choose the kernels. The name of their family, and the memory that must live as long as the net."""
+        packed_for = self._file.plans[0].family
+        if packed_for != Family.ref:
+            if family not in (None, packed_for.name):
+                raise LinnetError(f"{self._name}: its constants are packed for {packed_for.name}, not for {family}")
+            return packed_for.name, np.zeros(0, np.uint8)
         name = family or kernel_families()[0]
         needed = self._native.lnt_packed_bytes(self._net, name.encode())
         _native.check(needed, f"{self._name}: kernels {name}")
@@ -380,6 +389,7 @@ class _Clock:
 
     def __init__(self, seconds: npt.NDArray[np.float64]) -> None:
         self.seconds = seconds
+        self.steps = [0] * len(seconds)
         self.last = 0.0
 
     def start(self) -> None:
@@ -387,6 +397,7 @@ class _Clock:
 
     def tick(self, operator: int, *_: Any) -> None:
         self.seconds[operator] += time.perf_counter() - self.last
+        self.steps[operator] += 1
         self.last = time.perf_counter()
 
 
