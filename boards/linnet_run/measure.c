@@ -159,6 +159,11 @@ void print_marks(FILE *to, session *s, const uint8_t *input) {
     for (size_t i = 0; i < m.count; i++) {
         fprintf(to, "%s%u", i ? "," : "", (unsigned)m.ops[i]);
     }
+    fprintf(to, "],\n\"kernel_names\":[");
+    for (uint32_t op = 0; op < s->net.op_count; op++) {
+        lnt_params params = lnt_op_params(&s->net, &s->net.ops[op]);
+        fprintf(to, "%s\"%s\"", op ? "," : "", lnt_choose(s->net.kernels, &params)->name);
+    }
     fputc(']', to);
     free(m.ops);
 }

@@ -17,7 +17,7 @@ void print_hashes(FILE *to, session *s, const uint8_t *input);
 
 /* "marks": the operators whose steps ended, in order, while linnet_mark() was called for an instruction counter:
  * before and after an inference without trace; then before and after one with it, and in it twice for every step,
- * first when the step has ended and then when the next may begin. */
+ * first when the step has ended and then when the next may begin. "kernel_names": of all operators. */
 void print_marks(FILE *to, session *s, const uint8_t *input);
 
 void linnet_mark(void);
