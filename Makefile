@@ -91,11 +91,26 @@ wheel: setup ## build dist/linnet-*-py3-none-*.whl
 	@ls dist/*.whl
 
 .PHONY: sanitize
-sanitize: $(patsubst tests/c/%.c,build/sanitize/%,$(wildcard tests/c/*.c)) ## compile tests/c with the address and undefined behaviour sanitizers
+sanitize: $(patsubst tests/c/%.c,build/sanitize/%,$(wildcard tests/c/*.c)) build/sanitize/check_kernels ## compile tests/c with the address and undefined behaviour sanitizers
 
 build/sanitize/%: tests/c/%.c $(C_SOURCES) $(C_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -Wall -Wextra $(ASAN) -pthread -Ikernels_c/include -Ikernels_c/src -o $@ $< $(C_SOURCES)
+
+CHECK_SOURCES := $(wildcard tests/c/kernels/*.c)
+CHECK_HEADERS := $(wildcard tests/c/kernels/*.h)
+
+.PHONY: kernels
+kernels: build/check_kernels ## compare every kernel with the portable ones; CHECK_FLAGS="--kernel NAME"
+	build/check_kernels $(CHECK_FLAGS)
+
+build/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_SOURCES) $(C_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -Wall -Wextra -O2 -g -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES) $(C_SOURCES)
+
+build/sanitize/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_SOURCES) $(C_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -Wall -Wextra $(ASAN) -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES) $(C_SOURCES)
 
 .PHONY: clean
 clean: ## remove everything that was built, and .venv

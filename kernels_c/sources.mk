@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/crc.c \
     src/cut.c \
     src/error.c \
     src/families.c \
@@ -9,6 +10,10 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/pack_pairs.c \
+    src/dsp/pairs.c \
+    src/dsp/pointwise.c \
+    src/dsp/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
     src/ref/conv.c \
@@ -20,3 +25,14 @@ LNT_SOURCES := \
 
 # What needs an operating system: in the libraries of Linux and macOS, in no firmware.
 LNT_HOST_SOURCES := host/threads.c
+
+# x86-64; on other processors these compile to nothing.
+LNT_SOURCES += \
+    src/x86/conv_avx512.c \
+    src/x86/cpu.c \
+    src/x86/fully_connected_avx512.c \
+    src/x86/gemm.c \
+    src/x86/gemm_avx512.c \
+    src/x86/pointwise_avx512.c \
+    src/x86/scaling.c \
+    src/x86/x86.c

@@ -1,0 +1,74 @@
+"""Every kernel against the portable one of its kind, byte by byte, on random operators, places and ranges.
+
+The seed is LINNET_SEED, or a random one; check_kernels prints it with what failed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from linnet_clib import ROOT, sources
+
+CHECKER = sorted((ROOT / "tests/c/kernels").glob("*.c"))
+WRONG = ROOT / "tests/c/kernels/wrong/families.c"
+FLAGS = ["-std=c11", "-g", f"-I{ROOT / 'kernels_c/include'}", f"-I{ROOT / 'kernels_c/src'}"]
+SANITIZERS = ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SEED = os.environ.get("LINNET_SEED") or str(random.SystemRandom().randrange(2**32))
+
+CRASH = "memory that is no buffer's"
+
+# Each kernel of wrong/families.c, and what is said of it: a wrong byte unless memory stops it first.
+MISTAKES = dict.fromkeys(
+    [
+        *["rounding", "saturation", "tail", "read", "weights_read", "write", "write_before", "input", "x0", "out_x0"],
+        *["clamp", "ring", "in_place", "channels", "columns", "padding", "sums", "pack_less", "pack_more", "scratch"],
+        "takes_nothing",
+    ],
+    f"instead of|{CRASH}",
+) | {"read": CRASH, "weights_read": CRASH, "pack_less": "unwritten", "takes_nothing": "it takes none of"}
+
+
+def build(compiler: Sequence[str], output: Path, *options: str, families: Path | None = None) -> Path:
+    files = [*CHECKER, *(path for path in sources() if families is None or path.name != families.name)]
+    command = [*compiler, *FLAGS, *options, *map(str, files), *([str(families)] if families else []), "-o", str(output)]
+    subprocess.run(command, check=True, timeout=300)
+    return output
+
+
+def check(command: Sequence[str | Path], *options: str) -> None:
+    done = subprocess.run(
+        [*command, "--seed", SEED, *options], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("options", [["-O2"], SANITIZERS], ids=["plain", "sanitized"])
+def test_here(options: list[str], cc: list[str], tmp_path: Path) -> None:
+    program = build(cc, tmp_path / "check_kernels", *options)
+    check([program], "--family", "ref", "--cases", "100")
+    check([program])
+
+
+@pytest.fixture(scope="module")
+def mistaken(cc: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(cc, tmp_path_factory.mktemp("wrong") / "check_wrong", "-O2", families=WRONG)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_caught(name: str, mistaken: Path) -> None:
+    command = [str(mistaken), "--kernel", name, "--seed", SEED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(MISTAKES[name], done.stdout + done.stderr)
+    assert f"check_kernels --family wrong --kernel {name} --seed {SEED} --case " in done.stdout + done.stderr
+
+
+def test_all_mistakes_are_listed(mistaken: Path) -> None:
+    done = subprocess.run([mistaken, "--list"], capture_output=True, text=True, check=True, timeout=60)
+    assert [line.split()[1] for line in done.stdout.splitlines()] == list(MISTAKES)
