@@ -30,6 +30,8 @@ LNT_HOST_SOURCES := host/threads.c
 LNT_SOURCES += \
     src/x86/conv_avx512.c \
     src/x86/cpu.c \
+    src/x86/depthwise.c \
+    src/x86/depthwise_avx512.c \
     src/x86/fully_connected_avx512.c \
     src/x86/gemm.c \
     src/x86/gemm_avx512.c \
