@@ -7,6 +7,7 @@
 
 #ifdef LNT_X86
 extern const lnt_kernel q8_conv_avx512vnni;
+extern const lnt_kernel q8_depthwise_avx512vnni;
 extern const lnt_kernel q8_pointwise_avx512vnni;
 extern const lnt_kernel q8_fully_connected_avx512vnni;
 
