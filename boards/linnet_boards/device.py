@@ -51,13 +51,14 @@ class Device:
         inputs: Iterable[npt.NDArray[Any]],
         operator: int | None = None,
         on_retry: Callable[[str], None] = lambda _: None,
-        patience: Sequence[float] = PATIENCE,
+        patience: Sequence[float] | None = None,
     ) -> Iterator[tuple[npt.NDArray[np.int32], int]]:
         """For each prepared input, in order: (values,) of the answer, or of what an operator computed, NHWC; and the
         nanoseconds that it took there.
 
         They go over in batches. Where the connection breaks, it is made anew, and the first input without an answer is
-        the next. on_retry: is told why. Raises ConnectionLostError when all patience is used up.
+        the next. on_retry: is told why. patience: instead of PATIENCE.
+        Raises ConnectionLostError when all patience is used up.
         """
         stream = iter(inputs)
         first = next(stream, None)
@@ -66,7 +67,7 @@ class Device:
         size = max(1, BATCH_BYTES // first.nbytes)
         batch = [first, *islice(stream, size - 1)]
         while batch:
-            yield from self._batch(batch, operator, on_retry, patience)
+            yield from self._batch(batch, operator, on_retry, patience or PATIENCE)
             batch = list(islice(stream, size))
 
     def _batch(
@@ -89,6 +90,8 @@ class Device:
                 if done < len(batch):
                     raise ConnectionLostError(f"{self.ssh.where}: the answers stopped")
             except ConnectionLostError as error:
+                if done == len(batch):
+                    return  # it broke when everything had been said
                 if failures == len(patience):
                     raise
                 on_retry(str(error))

@@ -6,6 +6,8 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,30 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_emulator(where: str) -> None:
     if where == EMULATOR:
         raise LinnetError("the emulator is for `linnet bench`; the results would be those of this machine")
+
+
+# ---------------------------------------------------------------------------------------------- validate
+
+
+@contextmanager
+def open_answers(where: str, model: str, kernels: str | None, on_retry: Callable[[str], None]) -> Iterator[Answers]:
+    """`linnet validate --on`. on_retry: is told of connections that broke."""
+    _refuse_emulator(where)
+    with Ssh(where) as ssh:
+        yield Answers(Device.of(ssh, model, kernels=kernels, say=_say), on_retry)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A device's, with somebody to tell of broken connections."""
+
+    device: Device
+    on_retry: Callable[[str], None]
+
+    def answers(
+        self, inputs: Iterable[npt.NDArray[Any]], operator: int | None = None
+    ) -> Iterator[tuple[npt.NDArray[np.int32], int]]:
+        return self.device.answers(inputs, operator, lambda line: self.on_retry(f"linnet: connecting again: {line}"))
 
 
 # ---------------------------------------------------------------------------------------------- bench
