@@ -25,6 +25,7 @@ void lnt_begin_blocks512(const lnt_params *p, lnt_block512 *block, uint32_t pixe
     if (block->most > block->tile) {
         block->most -= block->most % block->tile;
     }
+    block->most = block->most < pixels ? block->most : pixels;
 }
 
 /* Up to 48 channels of a block. */
