@@ -10,8 +10,11 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/clamp.c \
+    src/dsp/depthwise.c \
     src/dsp/pack_pairs.c \
     src/dsp/pairs.c \
+    src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
     src/ref/add.c \

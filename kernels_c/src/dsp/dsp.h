@@ -23,9 +23,10 @@
 #endif
 #endif
 
+extern const lnt_kernel q8_depthwise_dsp;
 extern const lnt_kernel q8_pointwise_dsp;
 
 /* What the family's list begins with. */
-#define LNT_DSP_KERNELS &q8_pointwise_dsp
+#define LNT_DSP_KERNELS &q8_depthwise_dsp, &q8_pointwise_dsp
 
 #endif

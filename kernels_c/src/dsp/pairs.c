@@ -6,6 +6,7 @@
 
 #include "../ref/ref.h"
 #include "../requantize.h"
+#include "clamp.h"
 #include "tiles.h"
 
 /* One block of pixels, in scratch. */
@@ -83,18 +84,6 @@ static void run_single(const block *b, const lnt_params *p, uint32_t depth, uint
     }
 }
 
-/* The inner loops clamp to int8; few networks want less. */
-static void clamp(const block *b, const lnt_op *op, uint32_t c, uint32_t cn) {
-    if (op->clamp_min == INT8_MIN && op->clamp_max == INT8_MAX) {
-        return;
-    }
-    for (uint32_t i = 0; i < b->count; i++) {
-        for (uint32_t k = c; k < c + cn; k++) {
-            b->out[i][k] = lnt_clamp(b->out[i][k], op->clamp_min, op->clamp_max);
-        }
-    }
-}
-
 static void run_block(const block *b, const lnt_params *p, uint32_t depth, uint32_t c, uint32_t cn) {
     const lnt_op *op = p->op;
     lnt_tiles tiles = {
@@ -120,7 +109,6 @@ static void run_block(const block *b, const lnt_params *p, uint32_t depth, uint3
     if (cn % 2 != 0) {
         run_single(b, p, depth, c + cn - 1);
     }
-    clamp(b, op, c, cn);
 }
 
 void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, uint32_t depth, lnt_taps_of taps_of) {
@@ -137,6 +125,7 @@ void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, 
         run_block(&b, p, depth, range.c, range.cn);
         left -= pixels;
     }
+    lnt_dsp_clamp(p, o, &range);
 }
 
 #endif
