@@ -10,8 +10,13 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/add.c \
+    src/dsp/avg_pool.c \
     src/dsp/clamp.c \
+    src/dsp/conv.c \
     src/dsp/depthwise.c \
+    src/dsp/fully_connected.c \
+    src/dsp/input.c \
     src/dsp/pack_pairs.c \
     src/dsp/pairs.c \
     src/dsp/planes.c \

@@ -52,8 +52,8 @@ typedef struct block {
     uint32_t top, bottom;        /* those that lie in it: [top, bottom) */
     const int8_t *in[MOST_ROWS]; /* at column `left` + 1, which may be outside */
     int8_t *out[MOST_ROWS];
-    int32_t left; /* the first tap's column */
-    int32_t end;  /* behind the last column that may be read */
+    int32_t left;    /* the first tap's column */
+    int32_t end;     /* behind the last column that may be read */
     uint32_t groups; /* of four columns that lie in the input */
     uint32_t words;  /* of a plane */
 } block;

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 enum {
-    LNT_PLANES = 4,                                  /* of a row: channels */
-    LNT_PLANE_COLUMNS = 64,                          /* input columns of a block, besides the kernel's edges */
+    LNT_PLANES = 4,         /* of a row: channels */
+    LNT_PLANE_COLUMNS = 64, /* input columns of a block, besides the kernel's edges */
     LNT_PLANE_BYTES = (LNT_PLANE_COLUMNS / 2 + 2) * 4,
     LNT_ROW_BYTES = LNT_PLANES * LNT_PLANE_BYTES,
 };
