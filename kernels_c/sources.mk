@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/clamp.c \
     src/crc.c \
     src/cut.c \
     src/error.c \
@@ -12,7 +13,6 @@ LNT_SOURCES := \
     src/strips.c \
     src/dsp/add.c \
     src/dsp/avg_pool.c \
-    src/dsp/clamp.c \
     src/dsp/conv.c \
     src/dsp/depthwise.c \
     src/dsp/fully_connected.c \

@@ -40,8 +40,8 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 
 #include <string.h>
 
+#include "../clamp.h"
 #include "../ref/ref.h"
-#include "clamp.h"
 
 /* Output rows and columns that are computed from one filling of the planes. */
 typedef struct block {
@@ -169,7 +169,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
             run_block(&b, o);
         }
     }
-    lnt_dsp_clamp(p, o, &range);
+    lnt_clamp_range(p, o, &range);
 }
 
 #endif

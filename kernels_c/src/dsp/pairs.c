@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "../clamp.h"
 #include "../ref/ref.h"
 #include "../requantize.h"
-#include "clamp.h"
 #include "tiles.h"
 
 /* One block of pixels, in scratch. */
@@ -135,7 +135,7 @@ void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, 
         run_block(&b, p, fetch->depth, range.c, range.cn);
         left -= pixels;
     }
-    lnt_dsp_clamp(p, o, &range);
+    lnt_clamp_range(p, o, &range);
 }
 
 #endif

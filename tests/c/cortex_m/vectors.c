@@ -12,7 +12,7 @@ typedef union vector {
 /* The stack is for _start's first instructions: it asks the emulator for memory and moves there. */
 static uint64_t first_stack[128];
 
-/* Coprocessors 10 and 11, floating point and vectors, are off after a reset. Where there are none, this does nothing. */
+/* Coprocessors 10 and 11, floating point and vectors, are off after a reset. Where there are none, nothing happens. */
 static void reset(void) {
     *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
     __asm volatile("dsb\n isb" ::: "memory");

@@ -1,11 +1,8 @@
 #include "clamp.h"
 
-#include "../requantize.h"
-#include "dsp.h"
+#include "requantize.h"
 
-#if LNT_DSP_HERE
-
-void lnt_dsp_clamp(const lnt_params *p, const lnt_operands *o, const lnt_range *range) {
+void lnt_clamp_range(const lnt_params *p, const lnt_operands *o, const lnt_range *range) {
     const lnt_op *op = p->op;
     if (op->clamp_min == INT8_MIN && op->clamp_max == INT8_MAX) {
         return;
@@ -19,5 +16,3 @@ void lnt_dsp_clamp(const lnt_params *p, const lnt_operands *o, const lnt_range *
         }
     }
 }
-
-#endif
