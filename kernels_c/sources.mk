@@ -38,3 +38,20 @@ LNT_SOURCES += \
     src/x86/pointwise_avx512.c \
     src/x86/scaling.c \
     src/x86/x86.c
+
+# Arm with NEON under Linux; on other processors these compile to nothing.
+LNT_SOURCES += \
+    src/neon/add.c \
+    src/neon/avg_pool.c \
+    src/neon/cpu.c \
+    src/neon/im2col.c \
+    src/neon/input.c \
+    src/neon_dotprod/conv.c \
+    src/neon_dotprod/depthwise.c \
+    src/neon_dotprod/depthwise_pack.c \
+    src/neon_dotprod/depthwise_rows.c \
+    src/neon_dotprod/family.c \
+    src/neon_dotprod/fully_connected.c \
+    src/neon_dotprod/gemm.c \
+    src/neon_dotprod/gemm_pack.c \
+    src/neon_dotprod/pointwise.c
