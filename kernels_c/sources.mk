@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/clamp.c \
     src/crc.c \
     src/cut.c \
     src/error.c \
@@ -10,8 +11,15 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/add.c \
+    src/dsp/avg_pool.c \
+    src/dsp/conv.c \
+    src/dsp/depthwise.c \
+    src/dsp/fully_connected.c \
+    src/dsp/input.c \
     src/dsp/pack_pairs.c \
     src/dsp/pairs.c \
+    src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
     src/ref/add.c \
@@ -44,3 +52,20 @@ LNT_SOURCES += \
     src/x86/pointwise.c \
     src/x86/scaling.c \
     src/x86/x86.c
+
+# Arm with NEON under Linux; on other processors these compile to nothing.
+LNT_SOURCES += \
+    src/neon/add.c \
+    src/neon/avg_pool.c \
+    src/neon/cpu.c \
+    src/neon/im2col.c \
+    src/neon/input.c \
+    src/neon_dotprod/conv.c \
+    src/neon_dotprod/depthwise.c \
+    src/neon_dotprod/depthwise_pack.c \
+    src/neon_dotprod/depthwise_rows.c \
+    src/neon_dotprod/family.c \
+    src/neon_dotprod/fully_connected.c \
+    src/neon_dotprod/gemm.c \
+    src/neon_dotprod/gemm_pack.c \
+    src/neon_dotprod/pointwise.c

@@ -2,6 +2,7 @@
 #include "families.h"
 
 #include "dsp/dsp.h"
+#include "neon/neon.h"
 #include "ref/ref.h"
 #include "x86/x86.h"
 
@@ -18,6 +19,9 @@ const lnt_family *const lnt_families[] = {
     &lnt_family_avx512vnni,
     &lnt_family_avxvnni,
     &lnt_family_avx2,
+#endif
+#ifdef LNT_NEON64
+    &lnt_family_neon_dotprod,
 #endif
     &dsp,
     &ref,
