@@ -21,13 +21,6 @@ static void reset(void) {
 /* The stack is for _start's first instructions: it asks the emulator for memory and moves there. */
 static uint64_t first_stack[128];
 
-/* Coprocessors 10 and 11, floating point and vectors, are off after a reset. Where there are none, nothing happens. */
-static void reset(void) {
-    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
-    __asm volatile("dsb\n isb" ::: "memory");
-    _start();
-}
-
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
     {.stack = (uintptr_t)(first_stack + 128)},
     {.handler = reset},
