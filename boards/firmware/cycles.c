@@ -13,7 +13,7 @@ void systick_handler(void) { periods++; }
 
 static bool start_dwt(void) {
 #if __ARM_ARCH >= 7
-    *port_register(0xE000EDFC) |= 1u << 24; /* DEMCR.TRCENA */
+    *port_register(0xE000EDFC) |= 1u << 24;  /* DEMCR.TRCENA */
     *port_register(0xE0001FB0) = 0xC5ACCE55; /* unlock, where there is a lock (Cortex-M7) */
     *port_register(0xE0001000) |= 1;         /* DWT_CTRL.CYCCNTENA */
     uint32_t before = *port_register(dwt_counter);

@@ -18,11 +18,21 @@ typedef union vector {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = firmware_stack_top},      {.handler = reset_handler}, {.handler = fault_handler},
-    {.handler = fault_handler},         {.handler = fault_handler}, {.handler = fault_handler},
-    {.handler = fault_handler},         {.handler = fault_handler}, {.handler = 0},
-    {.handler = 0},                     {.handler = 0},             {.handler = fault_handler},
-    {.handler = fault_handler},         {.handler = 0},             {.handler = fault_handler},
+    {.stack = firmware_stack_top},
+    {.handler = reset_handler},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = 0},
+    {.handler = 0},
+    {.handler = 0},
+    {.handler = fault_handler},
+    {.handler = fault_handler},
+    {.handler = 0},
+    {.handler = fault_handler},
     {.handler = systick_handler},
 };
 

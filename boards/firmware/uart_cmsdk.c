@@ -4,7 +4,7 @@
 enum { DATA = 0x0, STATE = 0x4, CONTROL = 0x8, BAUD = 0x10 };
 
 void uart_start(void) {
-    *port_register(PORT_UART_BASE + BAUD) = PORT_CLOCK_HZ / PORT_UART_BAUD;
+    *port_register(PORT_UART_BASE + BAUD) = PORT_UART_CLOCK_HZ / PORT_UART_BAUD;
     *port_register(PORT_UART_BASE + CONTROL) = 3; /* both directions */
 }
 

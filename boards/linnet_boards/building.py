@@ -80,7 +80,8 @@ def _build(
     plan = _plan(graph, kernels, board, regions, builder, variables, push_rows)
     data = lnt_file.write(graph, [plan], kernels if kernels.family != Family.ref else None)
     dropin.write_model(code, shape, data, plan.arena_bytes)
-    builder.link(library + builder.compile([*builder.firmware_sources(), code / "model.c"], code), made / ELF)
+    objects = builder.compile([*builder.firmware_sources(), code / "model.c"], code)
+    builder.link([*library, *objects, *builder.boot()], made / ELF)
     built = Built(
         board=board.name,
         family=kernels.family.name,
@@ -92,7 +93,9 @@ def _build(
         regions=regions,
     )
     for region, many in over(built.uses, regions):
-        _refuse(built.uses, regions, f"{board.name}: {region.name} would need {many} bytes more than its {region.bytes}")
+        _refuse(
+            built.uses, regions, f"{board.name}: {region.name} would need {many} bytes more than its {region.bytes}"
+        )
     return built
 
 

@@ -27,11 +27,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Serial:
-    """driver: boards/firmware/uart_<driver>.c.  base: its registers.  baud: bits a second."""
+    """driver: boards/firmware/uart_<driver>.c.  base: its registers.  baud: bits a second.  clock_hz: of the port."""
 
     driver: str
     base: int
     baud: int
+    clock_hz: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CortexM:
     flags: of the compiler, for the processor.  port: boards/firmware/port_<port>.c.
     boot_clock_mhz: what the start-up code sets, and what times are counted in.
     program, model, data, stack: regions of these.  stack_bytes: unless another size is asked for.
+    boot: boards/firmware/boot2_<boot>.S, 252 bytes that a boot ROM checks and runs first, or "".
     flash: the tool's command line; {elf} and {bin} stand for the files.  emulator: QEMU's machine, or "".
     """
 
@@ -56,6 +58,7 @@ class CortexM:
     serial: Serial
     flash: tuple[str, ...]
     emulator: str
+    boot: str
 
     def region(self, name: str) -> Region:
         return next(region for region in self.regions if region.name == name)
@@ -81,6 +84,7 @@ def parse(name: str, table: dict[str, Any]) -> CortexM:
             serial=Serial(**table["serial"]),
             flash=tuple(table.get("flash", ())),
             emulator=table.get("emulator", ""),
+            boot=table.get("boot", ""),
         )
     except (KeyError, TypeError) as error:
         raise LinnetError(f"{name}.toml: [cortex_m] is not complete: {error}") from error

@@ -36,6 +36,9 @@ _PLACES = {
 }
 """Sections of firmware.ld: which of the board's places they are in, and what people call them."""
 
+BOOT_BYTES = 252
+"""Of a second stage, its check sum left out."""
+
 LENIENT = 1 << 28
 """Length of regions for the linker, so that what does not fit can be reported in a table."""
 
@@ -70,6 +73,7 @@ def port_config(board: Board, target: CortexM, stack_bytes: int) -> str:
 #define PORT_STACK_BYTES {stack_bytes}u
 #define PORT_UART_BASE {target.serial.base:#x}u
 #define PORT_UART_BAUD {target.serial.baud}u
+#define PORT_UART_CLOCK_HZ {target.serial.clock_hz}u
 #endif
 """
 
@@ -80,6 +84,16 @@ def memory_ld(target: CortexM, stack_bytes: int) -> str:
     places = {"PROGRAM": target.program, "MODEL": target.model, "DATA": target.data, "STACK": target.stack}
     aliases = "\n".join(f'REGION_ALIAS("{alias}", {name})' for alias, name in places.items())
     return f"MEMORY\n{{\n{regions}\n}}\n{aliases}\nSTACK_BYTES = {stack_bytes};\n"
+
+
+def crc32_mpeg2(data: bytes) -> int:
+    """The CRC-32 of RP2040's boot ROM: polynomial 0x04C11DB7, most significant bit first, not inverted at the end."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc >> 31 else crc << 1) & 0xFFFFFFFF
+    return crc
 
 
 class Builder:
@@ -110,6 +124,22 @@ class Builder:
         """Those that serve the network, for this board."""
         names = ["main", "server", "frame", "cycles", "startup", f"port_{self.target.port}"]
         return [SOURCES / f"{name}.c" for name in [*names, f"uart_{self.target.serial.driver}"]]
+
+    def boot(self) -> list[Path]:
+        """The object of what the boot ROM runs first, with the check sum that it wants; empty where it wants none."""
+        if not self.target.boot:
+            return []
+        (plain,) = self.compile([SOURCES / f"boot2_{self.target.boot}.S"], self.work)
+        raw = self.work / "boot2.bin"
+        self._run([tool("objcopy"), "-O", "binary", "-j", ".boot", str(plain), str(raw)])
+        code = raw.read_bytes()
+        if len(code) > BOOT_BYTES:
+            raise LinnetError(f"boot2_{self.target.boot}.S has {len(code)} bytes, {BOOT_BYTES} is the most")
+        code = code.ljust(BOOT_BYTES, b"\0")
+        sealed = self.work / "boot2_sealed.S"
+        listed = ", ".join(map(str, code + crc32_mpeg2(code).to_bytes(4, "little")))
+        sealed.write_text(f'.section .boot, "a"\n.byte {listed}\n', encoding="utf-8")
+        return self.compile([sealed], self.work)
 
     def variables(self, objects: Sequence[Path]) -> int:
         """Bytes of .data and .bss in objects."""

@@ -37,12 +37,14 @@ class Frame:
 def stuff(data: bytes) -> bytes:
     """Consistent overhead byte stuffing (Cheshire and Baker 1999): the same without zeros."""
     out = bytearray()
-    for part in (data + b"\0").split(b"\0")[:-1]:
-        whole = part
-        while len(whole) >= 254:
-            out += b"\xff" + whole[:254]
-            whole = whole[254:]
-        out += bytes([len(whole) + 1]) + whole
+    *parts, last = data.split(b"\0")
+    for part in parts:
+        whole = len(part) // 254 * 254
+        out += b"".join(b"\xff" + part[at : at + 254] for at in range(0, whole, 254))
+        out += bytes([len(part) - whole + 1]) + part[whole:]
+    for at in range(0, max(len(last), 1), 254):
+        group = last[at : at + 254]
+        out += bytes([len(group) + 1]) + group
     return bytes(out)
 
 

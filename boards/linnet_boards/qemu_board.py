@@ -29,7 +29,7 @@ def instructions(ticks: int, clock_hz: int) -> int:
 
 
 class Emulated:
-    """A running emulator: a `device.Transport`."""
+    """A running emulator: a `conversation.Transport`."""
 
     def __init__(self, machine: str, elf: Path, extra: tuple[str, ...] = ()) -> None:
         """machine: QEMU's name.  extra: further options."""

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         choices=("rows", "whole"),
         default="rows",
-        help="rows: the picture is pushed row by row (default); whole: it lies in RAM, for an application that wants so",
+        help="rows: the picture is pushed row by row (default); whole: it lies in RAM",
     )
     parser.add_argument("--ram", type=_size, metavar="SIZE", help="use no more of the board's RAM, such as 64K")
     parser.add_argument("--stack", type=_size, metavar="SIZE", help="the stack's size (default: the board's)")
@@ -40,9 +40,7 @@ def run(args: argparse.Namespace) -> int:
         graph, _ = lnt_file.read(data)
     except LinnetError as error:
         raise LinnetError(f"{args.model}: {error}") from error
-    built = building.build(
-        graph, machine, args.output, push_rows=args.input == "rows", ram=args.ram, stack=args.stack
-    )
+    built = building.build(graph, machine, args.output, push_rows=args.input == "rows", ram=args.ram, stack=args.stack)
     if args.json:
         print(to_json(asdict(built) | {"folder": str(args.output)}))
         return 0

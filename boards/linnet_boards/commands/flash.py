@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from linnet.errors import LinnetError
@@ -22,6 +21,10 @@ PACKAGES = {
     "picotool": "apt install picotool, or https://github.com/raspberrypi/picotool",
 }
 """How to get the tools."""
+
+
+STDERR = 2
+"""What the tools print is no result."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
         print(to_json({"command": command}) if args.json else shlex.join(command))
         return 0
     if shutil.which(command[0]) is None:
-        raise LinnetError(f"{command[0]} is not installed: {PACKAGES.get(command[0], 'see the board’s documentation')}")
-    done = subprocess.run(command, check=False, stdout=sys.stderr)
+        raise LinnetError(f"{command[0]} is not installed: {PACKAGES.get(command[0], 'see its site')}")
+    done = subprocess.run(command, check=False, stdout=STDERR)
     if done.returncode != 0:
         raise LinnetError(f"{command[0]} failed (status {done.returncode}): is the board connected?")
     print(to_json({"command": command}) if args.json else f"{elf} is on the board")
