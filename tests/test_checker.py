@@ -71,6 +71,17 @@ def test_the_file_itself_is_accepted() -> None:
     assert code(DATA + bytes(5)) == 0, "flash may hold more behind the model"
 
 
+def test_files_of_any_length() -> None:
+    """The CRC reads words: bytes behind the last whole one count too."""
+    for more in range(1, 8):
+        longer = lnt_file.seal(DATA + bytes(range(1, more + 1)))
+        assert code(longer) == 0
+        for place in range(len(DATA), len(longer)):
+            damaged = bytearray(longer)
+            damaged[place] ^= 0x40
+            assert code(bytes(damaged)) == CRC
+
+
 def test_memory_that_does_not_fit() -> None:
     assert code(DATA, offset=4) == ALIGN
     assert code(DATA, arena_bytes=PLAN.arena_bytes - 1) == ARENA

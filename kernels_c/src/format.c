@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "crc.h"
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "Linnet reads its files in place and needs a little-endian machine"
 #endif
@@ -127,24 +129,11 @@ void lnt_file_check_string(lnt_file *file, uint32_t reference_at) {
     }
 }
 
-static uint32_t crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    for (uint32_t i = 0; i < count; i++) {
-        crc ^= bytes[i];
-        crc = table[crc & 15] ^ (crc >> 4);
-        crc = table[crc & 15] ^ (crc >> 4);
-    }
-    return crc;
-}
-
 uint32_t lnt_file_crc(const lnt_file *file, uint32_t crc_at) {
     static const uint8_t zeros[4] = {0};
-    uint32_t crc = crc_update(0xFFFFFFFF, file->bytes, crc_at);
-    crc = crc_update(crc, zeros, 4);
-    return ~crc_update(crc, file->bytes + crc_at + 4, file->size - crc_at - 4);
+    uint32_t crc = lnt_crc(0xFFFFFFFF, file->bytes, crc_at);
+    crc = lnt_crc(crc, zeros, 4);
+    return ~lnt_crc(crc, file->bytes + crc_at + 4, file->size - crc_at - 4);
 }
 
 lnt_table lnt_file_root(lnt_file *file) { return read_table(file, lnt_load_u32(file->bytes + ROOT_AT)); }

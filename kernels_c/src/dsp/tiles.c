@@ -1,0 +1,245 @@
+#include "tiles.h"
+
+#include "dsp.h"
+
+#if LNT_DSP_HERE
+
+/* r0-r3: sums of the first channel, four pixels; r4-r7: of the second. r12: weights, lr: pixels.
+ * The first two taps start from the bias. */
+#define FIRST_TAPS                                                                                                     \
+    "ldrd r8, r9, [r12], #8\n"                                                                                         \
+    "ldrd r10, r11, [lr], #8\n"                                                                                        \
+    "smlad r0, r8, r10, r3\n"                                                                                          \
+    "smlad r1, r8, r11, r3\n"                                                                                          \
+    "smlad r4, r9, r10, r7\n"                                                                                          \
+    "smlad r5, r9, r11, r7\n"                                                                                          \
+    "ldrd r10, r11, [lr], #8\n"                                                                                        \
+    "smlad r2, r8, r10, r3\n"                                                                                          \
+    "smlad r3, r8, r11, r3\n"                                                                                          \
+    "smlad r6, r9, r10, r7\n"                                                                                          \
+    "smlad r7, r9, r11, r7\n"
+
+/* 44 bytes of code, which the jump into the loop counts on. */
+#define TAPS                                                                                                           \
+    "ldrd r8, r9, [r12], #8\n"                                                                                         \
+    "ldrd r10, r11, [lr], #8\n"                                                                                        \
+    "smlad r0, r8, r10, r0\n"                                                                                          \
+    "smlad r1, r8, r11, r1\n"                                                                                          \
+    "smlad r4, r9, r10, r4\n"                                                                                          \
+    "smlad r5, r9, r11, r5\n"                                                                                          \
+    "ldrd r10, r11, [lr], #8\n"                                                                                        \
+    "smlad r2, r8, r10, r2\n"                                                                                          \
+    "smlad r3, r8, r11, r3\n"                                                                                          \
+    "smlad r6, r9, r10, r6\n"                                                                                          \
+    "smlad r7, r9, r11, r7\n"
+
+#define EACH_SUM(before, after)                                                                                        \
+    before "r0, r0, " after "\n" before "r1, r1, " after "\n" before "r2, r2, " after "\n" before "r3, r3, " after     \
+           "\n" before "r4, r4, " after "\n" before "r5, r5, " after "\n" before "r6, r6, " after "\n" before          \
+           "r7, r7, " after "\n"
+
+/* Branch and shortcut of one pixel. r12: table of the shortcut's pixels, r10: channel. */
+#define ADD_SHORTCUT(first, second)                                                                                    \
+    "ldr r8, [r12], #4\n"                                                                                              \
+    "add r8, r8, r10\n"                                                                                                \
+    "ldrsb r9, [r8]\n"                                                                                                 \
+    "ldrsb r8, [r8, #1]\n"                                                                                             \
+    "pkhbt " first ", " first ", r9, lsl #16\n"                                                                        \
+    "pkhbt " second ", " second ", r8, lsl #16\n"                                                                      \
+    "smlad " first ", " first ", r11, lr\n"                                                                            \
+    "smlad " second ", " second ", r11, lr\n"                                                                          \
+    "ssat " first ", #8, " first ", asr #14\n"                                                                         \
+    "ssat " second ", #8, " second ", asr #14\n"
+
+/* The frame: 0-59 the arguments in their order, then
+ * 60 where the loop is entered, 64 what follows it, 68 end of the weights, 72 the table's place,
+ * 76 and 80 multipliers doubled, 84 and 88 bias, 92 and 96 channels. */
+__attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tiles *tiles) {
+    __asm volatile( //
+        ".syntax unified\n"
+        "push {r4-r11, lr}\n"
+        "sub sp, sp, #100\n"
+        "mov r12, sp\n"
+        "ldmia r0!, {r1-r8}\n"
+        "stmia r12!, {r1-r8}\n"
+        "ldmia r0!, {r1-r7}\n"
+        "stmia r12!, {r1-r7}\n"
+        "add r2, r1, #1\n" /* channel and the next */
+        "strd r1, r2, [sp, #92]\n"
+        /* Taps that remain after the first two, by eight pairs: how many the first turn has. */
+        "lsl r1, r6, #1\n"
+        "sub r1, r1, #1\n"
+        "and r1, r1, #7\n"
+        "mov r2, #44\n"
+        "mul r1, r1, r2\n"
+        "adr r0, .Lturn_end\n"
+        "sub r0, r0, r1\n"
+        "orr r0, r0, #1\n" /* as addresses of Thumb code are */
+        "str r0, [sp, #60]\n"
+        "adr r0, .Lshifted_shortcut\n"
+        "cmp r7, #0\n"
+        "bne 1f\n"
+        "adr r0, .Lplain\n"
+        "cmp r5, #0\n"
+        "beq 1f\n"
+        "adr r0, .Lshifted\n"
+        "1:\n"
+        "orr r0, r0, #1\n"
+        "str r0, [sp, #64]\n"
+
+        ".Lchannels:\n"
+        "ldrd r0, r1, [sp]\n"
+        "ldr r2, [sp, #52]\n"
+        "lsrs r2, r2, #1\n"
+        "bcc 2f\n"
+        "ldrd r3, r4, [r0], #8\n"
+        "sxtb16 r5, r3\n"
+        "sxtb16 r6, r4\n"
+        "sxtb16 r7, r3, ror #8\n"
+        "sxtb16 r8, r4, ror #8\n"
+        "stmia r1!, {r5-r8}\n"
+        "cbz r2, 3f\n"
+        "2:\n"
+        "ldmia r0!, {r3, r4, r9, r10}\n"
+        "sxtb16 r5, r3\n"
+        "sxtb16 r6, r4\n"
+        "sxtb16 r7, r3, ror #8\n"
+        "sxtb16 r8, r4, ror #8\n"
+        "stmia r1!, {r5-r8}\n"
+        "sxtb16 r5, r9\n"
+        "sxtb16 r6, r10\n"
+        "sxtb16 r7, r9, ror #8\n"
+        "sxtb16 r8, r10, ror #8\n"
+        "stmia r1!, {r5-r8}\n"
+        "subs r2, r2, #1\n"
+        "bne 2b\n"
+        "3:\n"
+        "str r0, [sp]\n"
+        "str r1, [sp, #68]\n"
+        "ldrd r0, r1, [sp, #24]\n"
+        "ldrd r2, r3, [r0], #8\n"
+        "ldrd r4, r5, [r1], #8\n"
+        "lsl r4, r4, #1\n"
+        "lsl r5, r5, #1\n"
+        "strd r0, r1, [sp, #24]\n"
+        "strd r2, r3, [sp, #84]\n"
+        "strd r4, r5, [sp, #76]\n"
+        "ldrd lr, r0, [sp, #8]\n"
+        "str r0, [sp, #72]\n"
+
+        ".Ltile:\n"
+        "ldr r12, [sp, #4]\n"
+        "ldrd r3, r7, [sp, #84]\n" FIRST_TAPS "ldr pc, [sp, #60]\n"
+        ".Lturn:\n" TAPS TAPS TAPS TAPS TAPS TAPS TAPS TAPS ".Lturn_end:\n"
+        "ldr r8, [sp, #68]\n"
+        "cmp r12, r8\n"
+        "bne .Lturn\n"
+        "ldr pc, [sp, #64]\n"
+
+        ".Lshifted_shortcut:\n"
+        "ldr r8, [sp, #48]\n" EACH_SUM("lsl ", "r8") "ldrd r8, r9, [sp, #76]\n"
+                                                     "smmulr r0, r0, r8\n"
+                                                     "smmulr r1, r1, r8\n"
+                                                     "smmulr r2, r2, r8\n"
+                                                     "smmulr r3, r3, r8\n"
+                                                     "smmulr r4, r4, r9\n"
+                                                     "smmulr r5, r5, r9\n"
+                                                     "smmulr r6, r6, r9\n"
+                                                     "smmulr r7, r7, r9\n"
+                                                     "ssat r0, #16, r0\n"
+                                                     "ssat r1, #16, r1\n"
+                                                     "ssat r2, #16, r2\n"
+                                                     "ssat r3, #16, r3\n"
+                                                     "ssat r4, #16, r4\n"
+                                                     "ssat r5, #16, r5\n"
+                                                     "ssat r6, #16, r6\n"
+                                                     "ssat r7, #16, r7\n"
+                                                     "ldr r12, [sp, #72]\n"
+                                                     "ldr r8, [sp, #20]\n"
+                                                     "add r12, r12, r8\n"
+                                                     "ldr r10, [sp, #92]\n"
+                                                     "str lr, [sp, #56]\n"
+                                                     "ldrd lr, r11, [sp, #40]\n" /* offset, factors */
+        ADD_SHORTCUT("r0", "r4") ADD_SHORTCUT("r1", "r5") ADD_SHORTCUT("r2", "r6")
+            ADD_SHORTCUT("r3", "r7") "ldr lr, [sp, #56]\n"
+                                     "b .Lstore\n"
+
+                                     ".Lshifted:\n"
+                                     "ldr r8, [sp, #48]\n" EACH_SUM("lsl ", "r8") ".Lplain:\n"
+                                                                                  "ldrd r8, r9, [sp, #76]\n"
+                                                                                  "ldr r12, [sp, #40]\n"
+                                                                                  "smmlar r0, r0, r8, r12\n"
+                                                                                  "smmlar r1, r1, r8, r12\n"
+                                                                                  "smmlar r2, r2, r8, r12\n"
+                                                                                  "smmlar r3, r3, r8, r12\n"
+                                                                                  "smmlar r4, r4, r9, r12\n"
+                                                                                  "smmlar r5, r5, r9, r12\n"
+                                                                                  "smmlar r6, r6, r9, r12\n"
+                                                                                  "smmlar r7, r7, r9, r12\n"
+                                                                                  "ssat r0, #8, r0\n"
+                                                                                  "ssat r1, #8, r1\n"
+                                                                                  "ssat r2, #8, r2\n"
+                                                                                  "ssat r3, #8, r3\n"
+                                                                                  "ssat r4, #8, r4\n"
+                                                                                  "ssat r5, #8, r5\n"
+                                                                                  "ssat r6, #8, r6\n"
+                                                                                  "ssat r7, #8, r7\n"
+                                                                                  ".Lstore:\n"
+                                                                                  "ldrd r10, r11, [sp, #92]\n"
+                                                                                  "ldr r12, [sp, #72]\n"
+                                                                                  "ldrd r8, r9, [r12], #8\n"
+                                                                                  "strb r0, [r8, r10]\n"
+                                                                                  "strb r4, [r8, r11]\n"
+                                                                                  "strb r1, [r9, r10]\n"
+                                                                                  "strb r5, [r9, r11]\n"
+                                                                                  "ldrd r8, r9, [r12], #8\n"
+                                                                                  "strb r2, [r8, r10]\n"
+                                                                                  "strb r6, [r8, r11]\n"
+                                                                                  "strb r3, [r9, r10]\n"
+                                                                                  "strb r7, [r9, r11]\n"
+                                                                                  "ldr r8, [sp, #16]\n"
+                                                                                  "str r12, [sp, #72]\n"
+                                                                                  "cmp r12, r8\n"
+                                                                                  "bne .Ltile\n"
+
+                                                                                  "ldrd r0, r1, [sp, #92]\n"
+                                                                                  "ldr r2, [sp, #36]\n"
+                                                                                  "add r0, r0, #2\n"
+                                                                                  "add r1, r1, #2\n"
+                                                                                  "strd r0, r1, [sp, #92]\n"
+                                                                                  "cmp r0, r2\n"
+                                                                                  "bne .Lchannels\n"
+                                                                                  "add sp, sp, #100\n"
+                                                                                  "pop {r4-r11, pc}\n");
+}
+
+__attribute__((naked)) void lnt_dsp_widen(__attribute__((unused)) const int8_t *const pixels[4],
+                                          __attribute__((unused)) int16_t *tile,
+                                          __attribute__((unused)) uint32_t groups) {
+    __asm volatile( //
+        ".syntax unified\n"
+        "push {r4-r11, lr}\n"
+        "mov r12, r1\n"
+        "mov lr, r2\n"
+        "ldmia r0, {r0-r3}\n"
+        "1:\n"
+        "ldr r4, [r0], #4\n"
+        "ldr r5, [r1], #4\n"
+        "ldr r6, [r2], #4\n"
+        "ldr r7, [r3], #4\n"
+        "sxtb16 r8, r4\n"
+        "sxtb16 r9, r5\n"
+        "sxtb16 r10, r6\n"
+        "sxtb16 r11, r7\n"
+        "stmia r12!, {r8-r11}\n"
+        "sxtb16 r8, r4, ror #8\n"
+        "sxtb16 r9, r5, ror #8\n"
+        "sxtb16 r10, r6, ror #8\n"
+        "sxtb16 r11, r7, ror #8\n"
+        "stmia r12!, {r8-r11}\n"
+        "subs lr, lr, #1\n"
+        "bne 1b\n"
+        "pop {r4-r11, pc}\n");
+}
+
+#endif
