@@ -102,9 +102,8 @@ def _defines(path: Path, names: set[str]) -> bool:
 def _listed() -> list[Path]:
     """LNT_SOURCES of sources.mk, relative to src."""
     text = (KERNELS / "sources.mk").read_text(encoding="utf-8").replace("\\\n", " ")
-    listed = re.search(r"^LNT_SOURCES\s*:=([^#\n]*)", text, re.MULTILINE)
-    assert listed
-    return [Path(name).relative_to("src") for name in listed[1].split()]
+    listed = re.findall(r"^LNT_SOURCES\s*[:+]=([^#\n]*)", text, re.MULTILINE)
+    return [Path(name).relative_to("src") for name in " ".join(listed).split()]
 
 
 def best_first(family: Family, kernels: Iterable[str]) -> list[str]:
