@@ -12,10 +12,11 @@ static const uint16_t usual_sizes[] = {1, 2, 3, 4, 5, 7, 8, 10, 14, 16, 20, 28, 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 static uint16_t draw_size(rng *r) {
-    uint32_t way = rng_below(r, 10);
-    return (uint16_t)(way < 5   ? 1 + rng_below(r, 12)
-                      : way < 8 ? usual_sizes[rng_below(r, COUNT(usual_sizes))]
-                                : 1 + rng_below(r, 48));
+    uint32_t way = rng_below(r, 100);
+    return (uint16_t)(way < 50   ? 1 + rng_below(r, 12)
+                      : way < 80 ? usual_sizes[rng_below(r, COUNT(usual_sizes))]
+                      : way < 98 ? 1 + rng_below(r, 48)
+                                 : 1 + rng_below(r, 1000));
 }
 
 static uint16_t draw_channels(rng *r) {
@@ -64,6 +65,10 @@ static void draw_clamp(rng *r, sample *s) {
         low = -128;
         high = 127;
     }
+    if (s->style != ANY_STYLE) {
+        low = -128;
+        high = 127;
+    }
     s->op.clamp_min = (int8_t)low;
     s->op.clamp_max = (int8_t)high;
 }
@@ -79,11 +84,11 @@ typedef struct axis {
 
 static uint32_t most_outputs(const axis *a) { return (a->in + a->pad - 1) / a->stride + 1; }
 
-static axis draw_axis(rng *r, bool usual, uint32_t stride) {
+static axis draw_axis(rng *r, bool usual, uint32_t stride, uint32_t most_kernel) {
     axis a = {.kernel = 3, .stride = stride, .in = draw_size(r)};
     if (!usual) {
-        a.kernel = rng_chance(r, 90) ? 1 + rng_below(r, 7) : 1 + rng_below(r, LNT_MAX_KERNEL_H);
-        a.stride = rng_chance(r, 95) ? 1 + rng_below(r, 4) : 1 + rng_below(r, 9);
+        a.kernel = rng_chance(r, 90) ? 1 + rng_below(r, 7) : 1 + rng_below(r, most_kernel);
+        a.stride = rng_chance(r, 95) ? 1 + rng_below(r, 4) : 1 + rng_below(r, most_kernel);
     }
     a.pad = usual ? (rng_chance(r, 30) ? 0 : 1) : rng_below(r, a.kernel);
     uint32_t same = (a.in + a.stride - 1) / a.stride;
@@ -95,8 +100,8 @@ static axis draw_axis(rng *r, bool usual, uint32_t stride) {
 static void draw_window(rng *r, sample *s, uint32_t in_channels, uint32_t out_channels) {
     bool usual = rng_chance(r, 60);
     uint32_t stride = 1 + rng_below(r, 2);
-    axis h = draw_axis(r, usual, stride);
-    axis w = draw_axis(r, usual, stride);
+    axis h = draw_axis(r, usual, stride, LNT_MAX_KERNEL_H);
+    axis w = draw_axis(r, usual, stride, rng_chance(r, 80) ? LNT_MAX_KERNEL_H : UINT8_MAX);
     s->op.kernel_h = (uint8_t)h.kernel;
     s->op.kernel_w = (uint8_t)w.kernel;
     s->op.stride_h = (uint8_t)h.stride;
@@ -139,7 +144,7 @@ static uint32_t most_shift(uint64_t products) {
 }
 
 static void draw_shift(rng *r, sample *s, uint64_t products) {
-    s->op.shift = (uint8_t)(rng_chance(r, 60) ? 0 : rng_below(r, most_shift(products) + 1));
+    s->op.shift = (uint8_t)(s->style != ANY_STYLE || rng_chance(r, 40) ? 0 : rng_below(r, most_shift(products) + 1));
 }
 
 static void draw_pool(rng *r, sample *s) {
@@ -177,6 +182,10 @@ uint32_t sample_taps(const sample *s) {
 static void draw_dense(rng *r, sample *s, const limits *l) {
     bool logits = s->op.kind == LNT_OP_KIND_FULLY_CONNECTED;
     uint32_t in = draw_channels(r), out = draw_channels(r);
+    if (rng_chance(r, 2)) { /* deeper than kernels have room for */
+        in = 1 + rng_below(r, UINT16_MAX);
+        out = 1 + rng_below(r, 8);
+    }
     while (in * out > l->weights) {
         *(in > out ? &in : &out) /= 2;
     }
@@ -205,10 +214,12 @@ static void draw_same(rng *r, sample *s) {
 void sample_draw(rng *r, uint32_t kind, const limits *l, sample *s) {
     *s = (sample){.op = {.kind = (uint8_t)kind, .input2 = LNT_NONE, .state = LNT_NONE}};
     uint32_t channels = draw_channels(r);
+    uint32_t way = rng_below(r, 20);
+    s->style = way < 10 ? ANY_STYLE : way < 19 ? PLAIN_STYLE : EDGE_STYLE;
     switch (kind) {
     case LNT_OP_KIND_CONV:
         draw_window(r, s, rng_chance(r, 50) ? 3 : 1 + rng_below(r, 40), channels);
-        while ((uint64_t)sample_taps(s) * s->out.channels > l->weights) {
+        while ((uint64_t)sample_taps(s) * s->out.channels > l->weights || sample_taps(s) > 100000) {
             *(s->in.channels > s->out.channels ? &s->in.channels : &s->out.channels) /= 2;
         }
         break;
@@ -225,6 +236,9 @@ void sample_draw(rng *r, uint32_t kind, const limits *l, sample *s) {
     default:
         draw_same(r, s);
         break;
+    }
+    if (s->style == PLAIN_STYLE && s->out.dtype == LNT_DTYPE_INT8 && rng_chance(r, 60)) {
+        s->out.zero_point = -128; /* ReLU6 */
     }
     if (kind == LNT_OP_KIND_SOFTMAX) {
         s->op.factor = (int32_t)(rng_next(r) >> (33 + rng_below(r, 31)));
