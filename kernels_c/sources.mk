@@ -42,14 +42,20 @@ LNT_HOST_SOURCES := host/threads.c
 
 # x86-64; on other processors these compile to nothing.
 LNT_SOURCES += \
-    src/x86/conv_avx512.c \
+    src/x86/block.c \
+    src/x86/conv.c \
     src/x86/cpu.c \
     src/x86/depthwise.c \
+    src/x86/depthwise_avx2.c \
     src/x86/depthwise_avx512.c \
-    src/x86/fully_connected_avx512.c \
-    src/x86/gemm.c \
+    src/x86/depthwise_avxvnni.c \
+    src/x86/depthwise_pack.c \
+    src/x86/fully_connected.c \
+    src/x86/gemm_avx2.c \
     src/x86/gemm_avx512.c \
-    src/x86/pointwise_avx512.c \
+    src/x86/gemm_avxvnni.c \
+    src/x86/gemm_pack.c \
+    src/x86/pointwise.c \
     src/x86/scaling.c \
     src/x86/x86.c
 

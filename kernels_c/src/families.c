@@ -22,8 +22,13 @@ static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_
 const lnt_family *const lnt_families[] = {
 #ifdef LNT_X86
     &lnt_family_avx512vnni,
+    &lnt_family_avxvnni,
+    &lnt_family_avx2,
 #endif
 #ifdef LNT_NEON64
     &lnt_family_neon_dotprod,
 #endif
-    &dsp, &mve, &ref, NULL};
+    &dsp,
+    &mve,
+    &ref,
+    NULL};
