@@ -8,6 +8,7 @@ LNT_SOURCES := \
     src/error.c \
     src/families.c \
     src/format.c \
+    src/gather.c \
     src/pack.c \
     src/run.c \
     src/strips.c \
@@ -22,6 +23,11 @@ LNT_SOURCES := \
     src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
+    src/mve/conv.c \
+    src/mve/pack_product.c \
+    src/mve/pointwise.c \
+    src/mve/product.c \
+    src/mve/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
     src/ref/conv.c \
