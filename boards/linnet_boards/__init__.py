@@ -10,6 +10,8 @@ from typing import Any
 
 from linnet.errors import LinnetError
 
+from .cortex_m import CortexM, parse
+
 
 @dataclass(frozen=True)
 class Board:
@@ -27,6 +29,7 @@ class Board:
     source: where these figures come from.
     target: of boards with Linux, what programs for it are compiled for: aarch64, armv7, armv6.  qemu_cpu: its processor
     in qemu's user mode.  reach: how programs get there.  All three "" where there is no Linux.
+    cortex_m: how its firmware is made; None where Linux runs.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Board:
     target: str = ""
     qemu_cpu: str = ""
     reach: str = ""
+    cortex_m: CortexM | None = None
 
     @property
     def arena_limit(self) -> int:
@@ -77,7 +81,15 @@ def _read(name: str) -> Board:
     flash = fields.pop("flash_kib", None)
     sizes = {f"{key}_bytes": 1024 * fields.pop(f"{key}_kib") for key in ("ram", "arena", "reserve", "l1", "l2")}
     features = tuple(fields.pop("features"))
-    return Board(name=name, features=features, flash_bytes=None if flash is None else 1024 * flash, **sizes, **fields)
+    firmware = fields.pop("cortex_m", None)
+    return Board(
+        name=name,
+        features=features,
+        flash_bytes=None if flash is None else 1024 * flash,
+        cortex_m=None if firmware is None else parse(name, firmware),
+        **sizes,
+        **fields,
+    )
 
 
 def _data() -> Any:
