@@ -73,7 +73,7 @@ def text(name: str, model: Subject, runs: Sequence[Run], operators: bool = True)
 
 
 def _run_text(run: Run, macs: int) -> str:
-    rows = [("Linnet", *_times(run.statistics), "", "", "")]
+    rows = [("Linnet", *_times(run.statistics), "", "", "", "")]
     for key, peer in run.peers.items():
         form = f" {peer.notes['format']}" if "format" in peer.notes else ""
         spread = f"{peer.ratio.ratio_p10:.2f} to {peer.ratio.ratio_p90:.2f}"
@@ -84,11 +84,13 @@ def _run_text(run: Run, macs: int) -> str:
                 f"{peer.ratio.ratio:.3f}",
                 spread,
                 f"{peer.ratio.ratio_min:.3f}",
+                f"{peer.ratio.ratio_cpu:.3f}",
             )
         )
-    header: tuple[str, ...] = ("", "median", "p10", "p90", "min", "mean", "Linnet / it", "p10 to p90", "min / min")
+    times = ("", "median", "p10", "p90", "min", "mean", "processor")
+    header: tuple[str, ...] = (*times, "Linnet / it", "p10 to p90", "min / min", "processor")
     if not run.peers:
-        rows, header = [row[:6] for row in rows], header[:6]
+        rows, header = [row[: len(times)] for row in rows], times
     threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"
     lines = [
         f"{threads}, {run.statistics.runs} inferences each, {_rate(macs, run) / 1e9:.2f} G MAC/s",
@@ -120,7 +122,7 @@ def _cost(ms: float, share: float, macs: int) -> tuple[str, str, str]:
 
 
 def _times(found: measure.Statistics) -> tuple[str, ...]:
-    values = (found.median_ms, found.p10_ms, found.p90_ms, found.min_ms, found.mean_ms)
+    values = (found.median_ms, found.p10_ms, found.p90_ms, found.min_ms, found.mean_ms, found.cpu_ms)
     return tuple(f"{value:.3f} ms" for value in values)
 
 

@@ -16,7 +16,7 @@ from linnet import bench_report, elsewhere, measure
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
-from linnet.measure import FloatArray, LocalRunner, OperatorShare, Runner, Timed
+from linnet.measure import LocalRunner, OperatorShare, Runner, Timed, Times
 from linnet.model import Model, load
 from linnet.report import to_json
 
@@ -78,14 +78,14 @@ class PeerTime:
 
 @dataclass(frozen=True)
 class Run:
-    """One number of threads. seconds: of each runtime by name, (rounds, block)."""
+    """One number of threads. times: of each runtime by name."""
 
     threads: int
     statistics: measure.Statistics
     operators: tuple[OperatorShare, ...]
     peers: dict[str, PeerTime]
     machine: Report
-    seconds: dict[str, FloatArray]
+    times: dict[str, Times]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,9 +131,9 @@ def measured(
         for each in contenders:
             each.time(args.warmup)
         watch = Watch()
-        seconds = measure.interleave(contenders, args.runs, args.block, watch.after)
+        times = measure.interleave(contenders, args.runs, args.block, watch.after)
         machine = watch.report()
-    ours = seconds[runner.name]
+    ours = times[runner.name]
     statistics = measure.statistics(ours)
     top1 = int(runner.run(values).argmax())
     return Run(
@@ -145,13 +145,13 @@ def measured(
                 version=each.version,
                 same_top1=each.top1 == top1,
                 notes=dict(each.peer.notes),
-                statistics=measure.statistics(seconds[each.name]),
-                ratio=measure.ratio(ours, seconds[each.name]),
+                statistics=measure.statistics(times[each.name]),
+                ratio=measure.ratio(ours, times[each.name]),
             )
             for each in beside
         },
         machine=machine,
-        seconds=seconds,
+        times=times,
     )
 
 
