@@ -134,7 +134,7 @@ def bench(args: argparse.Namespace) -> int:
         verdict = {"valid": not spoiled, "spoiled": spoiled, "throttling_known": health.known(after)}
         print(to_json({**report, "on": args.on, **verdict, "before": asdict(before), "after": asdict(after)}))
     else:
-        print(bench_report.text(args.model, there, runs))
+        print(bench_report.text(args.model, there, runs, not args.totals))
         print(_health_text(before, after))
     for reason in spoiled:
         print(
@@ -144,7 +144,12 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def _run(model: Model, ran: dict[str, Any], threads: int, machine: Machine) -> bench_command.Run:
-    statistics = measure.statistics(1e-9 * np.array(ran["nanoseconds"], np.float64))
+    statistics = measure.statistics(
+        measure.Times(
+            seconds=1e-9 * np.array(ran["nanoseconds"], np.float64),
+            cpu_seconds=1e-9 * np.array(ran["cpu_nanoseconds"], np.float64),
+        )
+    )
     times = tuple(
         OperatorTime(
             index=each["index"],
@@ -170,7 +175,7 @@ def _run(model: Model, ran: dict[str, Any], threads: int, machine: Machine) -> b
             preempted_per_second=math.nan,
             busy=(),
         ),
-        seconds={},
+        times={},
     )
 
 

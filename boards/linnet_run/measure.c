@@ -7,27 +7,38 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t nanoseconds(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t nanoseconds(void) { return read_clock(CLOCK_MONOTONIC); }
+
+static void print_list(FILE *to, const char *name, const uint64_t *numbers, uint32_t count) {
+    fprintf(to, "\"%s\":[", name);
+    for (uint32_t i = 0; i < count; i++) {
+        fprintf(to, "%s%" PRIu64, i ? "," : "", numbers[i]);
+    }
+    fputc(']', to);
+}
+
 void print_times(FILE *to, session *s, const uint8_t *input, uint32_t warmup, uint32_t runs) {
-    uint64_t *times = allocate(runs * sizeof *times);
+    uint64_t *times = allocate(2 * (size_t)runs * sizeof *times);
+    uint64_t *worked = times + runs;
     for (uint32_t i = 0; i < warmup; i++) {
         infer(s, input);
     }
     for (uint32_t i = 0; i < runs; i++) {
+        uint64_t busy = read_clock(CLOCK_PROCESS_CPUTIME_ID);
         uint64_t start = nanoseconds();
         infer(s, input);
         times[i] = nanoseconds() - start;
+        worked[i] = read_clock(CLOCK_PROCESS_CPUTIME_ID) - busy;
     }
-    fprintf(to, "\"nanoseconds\":[");
-    for (uint32_t i = 0; i < runs; i++) {
-        fprintf(to, "%s%" PRIu64, i ? "," : "", times[i]);
-    }
-    fputc(']', to);
+    print_list(to, "nanoseconds", times, runs);
+    fputs(",\n", to);
+    print_list(to, "cpu_nanoseconds", worked, runs);
     free(times);
 }
 

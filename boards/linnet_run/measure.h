@@ -6,7 +6,8 @@
 
 uint64_t nanoseconds(void);
 
-/* "nanoseconds": a list with the time of each inference, after `warmup` that do not count. */
+/* "nanoseconds", "cpu_nanoseconds": lists with the time of each inference, and with the processor time of all threads,
+ * after `warmup` that do not count. */
 void print_times(FILE *to, session *s, const uint8_t *input, uint32_t warmup, uint32_t runs);
 
 /* "operators": a list with index, kernel, steps and the nanoseconds of each inference; what a trace takes included. */
