@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from linnet.errors import LinnetError
@@ -11,8 +10,6 @@ from .plan import Plan, Step
 from .planner import Planner
 from .qgraph import QGraph
 from .schedule import reads, total_rows
-
-UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 HEIGHTS = (16, 8, 4, 2)
 """Rows a step that are tried before single rows."""
@@ -34,12 +31,16 @@ class Budget:
 NO_BUDGET = Budget()
 
 
-def parse_size(text: str) -> int:
-    """Bytes of 128K, 1M, 200000; K is 1024. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise ValueError(f"{text!r} is not a size such as 128K, 1M or 200000")
-    return int(float(match[1]) * UNITS[match[2].upper()])
+def plans(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> tuple[Plan, ...]:
+    """What a file is given: the one plan of a budget; without any, a fast plan of tall steps and then the smallest.
+
+    Raises LinnetError where nothing fits.
+    """
+    smallest = choose(graph, budget, push_rows=push_rows)
+    if budget != NO_BUDGET:
+        return (smallest,)
+    fastest = Planner(graph, push_rows=push_rows, strip_height=HEIGHTS[0], strips=False).smallest()
+    return (fastest, smallest) if fastest.arena_bytes > smallest.arena_bytes else (smallest,)
 
 
 def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> Plan:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from linnet import sizes
 from linnet.report import human_bytes, table, to_json
 from linnet_converter.commands import operators, positive
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of an imported network: compare operator by operator, each given the interpreter's own input",
     )
+    sizes.add_ram(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.operators:
         return operators.run(args)
-    model = linnet.load(args.model)
+    model = linnet.load(args.model, ram=args.ram)
     paths = pictures.find(args.images, args.limit)
     labels = None
     if args.labels_csv is not None:
