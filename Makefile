@@ -97,20 +97,20 @@ build/sanitize/%: tests/c/%.c $(C_SOURCES) $(C_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -Wall -Wextra $(ASAN) -pthread -Ikernels_c/include -Ikernels_c/src -o $@ $< $(C_SOURCES)
 
-CHECK_SOURCES := $(wildcard tests/c/kernels/*.c)
+CHECK_SOURCES := $(wildcard tests/c/kernels/*.c) $(addprefix kernels_c/,$(LNT_SOURCES))
 CHECK_HEADERS := $(wildcard tests/c/kernels/*.h)
 
 .PHONY: kernels
 kernels: build/check_kernels ## compare every kernel with the portable ones; CHECK_FLAGS="--kernel NAME"
 	build/check_kernels $(CHECK_FLAGS)
 
-build/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_SOURCES) $(C_HEADERS)
+build/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -Wall -Wextra -O2 -g -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES) $(C_SOURCES)
+	$(CC) -std=c11 -Wall -Wextra -O2 -g -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES)
 
-build/sanitize/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_SOURCES) $(C_HEADERS)
+build/sanitize/check_kernels: $(CHECK_SOURCES) $(CHECK_HEADERS) $(C_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -Wall -Wextra $(ASAN) -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES) $(C_SOURCES)
+	$(CC) -std=c11 -Wall -Wextra $(ASAN) -Ikernels_c/include -Ikernels_c/src -o $@ $(CHECK_SOURCES)
 
 .PHONY: clean
 clean: ## remove everything that was built, and .venv

@@ -25,3 +25,33 @@ LNT_SOURCES := \
 
 # What needs an operating system: in the libraries of Linux and macOS, in no firmware.
 LNT_HOST_SOURCES := host/threads.c
+
+# x86-64; on other processors these compile to nothing.
+LNT_SOURCES += \
+    src/x86/conv_avx512.c \
+    src/x86/cpu.c \
+    src/x86/depthwise.c \
+    src/x86/depthwise_avx512.c \
+    src/x86/fully_connected_avx512.c \
+    src/x86/gemm.c \
+    src/x86/gemm_avx512.c \
+    src/x86/pointwise_avx512.c \
+    src/x86/scaling.c \
+    src/x86/x86.c
+
+# Arm with NEON under Linux; on other processors these compile to nothing.
+LNT_SOURCES += \
+    src/neon/add.c \
+    src/neon/avg_pool.c \
+    src/neon/cpu.c \
+    src/neon/im2col.c \
+    src/neon/input.c \
+    src/neon_dotprod/conv.c \
+    src/neon_dotprod/depthwise.c \
+    src/neon_dotprod/depthwise_pack.c \
+    src/neon_dotprod/depthwise_rows.c \
+    src/neon_dotprod/family.c \
+    src/neon_dotprod/fully_connected.c \
+    src/neon_dotprod/gemm.c \
+    src/neon_dotprod/gemm_pack.c \
+    src/neon_dotprod/pointwise.c

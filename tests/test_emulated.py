@@ -43,6 +43,17 @@ class Board:
     machine: str
     start: int = 0
 
+    def places(self) -> list[str]:
+        """Where the linker is to put a program."""
+        return [f"-Wl,--section-start=.vectors={self.start:#x}", f"-Wl,-Ttext-segment={self.start + 0x8000:#x}"]
+
+    def command(self, qemu: str, program: Path, arguments: Sequence[str]) -> list[str]:
+        """What runs the program, and ends with it."""
+        handed = [f"arg={argument}" for argument in (program.name, *arguments)]
+        command = [qemu, "-M", self.machine, "-nographic", "-monitor", "none", "-serial", "none"]
+        semihosting = ",".join(["enable=on", "target=native", *handed])
+        return [*command, "-semihosting-config", semihosting, "-kernel", str(program)]
+
 
 CORTEX_M = {
     "cortex-m3": Board("mps2-an385"),
@@ -121,12 +132,8 @@ def test_cortex_m(cpu: str, folder: Path, expected: dict[str, Answer], require_t
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     qemu = require_tool("qemu-system-arm", "qemu-system-arm")
     board = CORTEX_M[cpu]
-    places = [f"-Wl,--section-start=.vectors={board.start:#x}", f"-Wl,-Ttext-segment={board.start + 0x8000:#x}"]
-    program = build([gcc, f"-mcpu={cpu}", "-mthumb", "--specs=rdimon.specs"], folder / cpu, VECTORS, *places)
+    program = build([gcc, f"-mcpu={cpu}", "-mthumb", "--specs=rdimon.specs"], folder / cpu, VECTORS, *board.places())
     for name, answer in expected.items():
         for way, options in WAYS.items():
-            arguments = ["run_model", f"{name}.lnt", f"{name}.bin", "--poison", *options]
-            semihosting = ",".join(["enable=on", "target=native", *(f"arg={argument}" for argument in arguments)])
-            command = [qemu, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none"]
-            command += ["-semihosting-config", semihosting, "-kernel", str(program)]
-            assert run(command, folder) == answer, f"{cpu}, {name}, {way}"
+            arguments = [f"{name}.lnt", f"{name}.bin", "--poison", *options]
+            assert run(board.command(qemu, program, arguments), folder) == answer, f"{cpu}, {name}, {way}"

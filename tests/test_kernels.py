@@ -9,10 +9,12 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import conftest
 import pytest
+import test_emulated
 from linnet_clib import ROOT, sources
 
 CHECKER = sorted((ROOT / "tests/c/kernels").glob("*.c"))
@@ -41,18 +43,21 @@ def build(compiler: Sequence[str], output: Path, *options: str, families: Path |
     return output
 
 
-def check(command: Sequence[str | Path], *options: str) -> None:
-    done = subprocess.run(
-        [*command, "--seed", SEED, *options], capture_output=True, text=True, check=False, timeout=300
-    )
+def check(command: Sequence[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok" in done.stdout or "--family" not in command, done.stdout
 
 
-@pytest.mark.parametrize("options", [["-O2"], SANITIZERS], ids=["plain", "sanitized"])
-def test_here(options: list[str], cc: list[str], tmp_path: Path) -> None:
-    program = build(cc, tmp_path / "check_kernels", *options)
-    check([program], "--family", "ref", "--cases", "100")
-    check([program])
+def options(*more: str) -> list[str]:
+    return ["--seed", SEED, *more]
+
+
+@pytest.mark.parametrize("flags", [["-O2"], SANITIZERS], ids=["plain", "sanitized"])
+def test_here(flags: list[str], cc: list[str], tmp_path: Path) -> None:
+    program = build(cc, tmp_path / "check_kernels", *flags)
+    check([program, *options("--family", "ref", "--cases", "100")])
+    check([program, *options()])
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +77,26 @@ def test_mistakes_are_caught(name: str, mistaken: Path) -> None:
 def test_all_mistakes_are_listed(mistaken: Path) -> None:
     done = subprocess.run([mistaken, "--list"], capture_output=True, text=True, check=True, timeout=60)
     assert [line.split()[1] for line in done.stdout.splitlines()] == list(MISTAKES)
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("target", test_emulated.LINUX)
+def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cross]) -> None:
+    tools = cross(target)
+    program = build(tools.cc, tmp_path / "check_kernels", "-O2")
+    for cpu in test_emulated.LINUX[target]:
+        command = [*tools.run, "-cpu", cpu, str(program)]
+        check([*command, *options("--family", "ref", "--cases", "20")])
+        check([*command, *options("--cases", "60")])
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("cpu", test_emulated.CORTEX_M)
+def test_cortex_m(cpu: str, tmp_path: Path, require_tool: Callable[[str, str], str]) -> None:
+    gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    qemu = require_tool("qemu-system-arm", "qemu-system-arm")
+    board = test_emulated.CORTEX_M[cpu]
+    compiler = [gcc, f"-mcpu={cpu}", "-mthumb", "--specs=rdimon.specs"]
+    program = build(compiler, tmp_path / "check_kernels", "-O2", *board.places(), str(test_emulated.VECTORS))
+    check(board.command(qemu, program, options("--family", "ref", "--cases", "20")))
+    check(board.command(qemu, program, options("--cases", "60")))

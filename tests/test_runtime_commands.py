@@ -18,7 +18,7 @@ from PIL import Image
 import linnet
 from linnet import cli
 from linnet.files import write_atomic
-from linnet_converter import conversion, lnt_file, onnx_reader, pictures, planner, schedule, timeline, validation
+from linnet_converter import conversion, lnt_file, onnx_reader, pictures, planner, schedule, tally, timeline, validation
 from linnet_converter.commands.inspect import inspect
 from linnet_converter.plan import Step
 from linnet_converter.svg import Drawing
@@ -283,12 +283,12 @@ def test_labels_name_what_is_wrong(tmp_path: Path, text: str, message: str) -> N
 
 def test_labels_and_pictures_must_match(tmp_path: Path) -> None:
     paths = pictures.find(save(tmp_path, noise(2, (8, 8, 3))))
-    pictures.check_labels(paths, tmp_path, {"000.png": 0, "001.png": 1})
+    pictures.check_labels(paths, [tmp_path], {"000.png": 0, "001.png": 1})
     with pytest.raises(linnet.LinnetError, match=r"^001\.png in .*: no such file in the labels' CSV"):
-        pictures.check_labels(paths, tmp_path, {"000.png": 0})
+        pictures.check_labels(paths, [tmp_path], {"000.png": 0})
     absent = {f"x{i}": 0 for i in range(9)}
     with pytest.raises(linnet.LinnetError, match=r"^x0, x1, x2 and 6 more of the labels' CSV: not in "):
-        pictures.check_labels(paths, tmp_path, {"000.png": 0, "001.png": 1} | absent)
+        pictures.check_labels(paths, [tmp_path], {"000.png": 0, "001.png": 1} | absent)
 
 
 # ---------------------------------------------------------------------------------------------- validate
@@ -376,7 +376,7 @@ def test_compare_refuses_what_does_not_fit() -> None:
 
 def test_ranks_break_ties_as_argmax() -> None:
     logits = np.array([1.0, 3.0, 3.0, 2.0])
-    assert [validation._rank(logits, i) for i in range(4)] == [3, 0, 1, 2]
+    assert [tally.rank(logits, i) for i in range(4)] == [3, 0, 1, 2]
 
 
 def test_validate_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """How much of the time threads wait for one another, by the height of a plan's steps.
 
-MobileNetV2 with seeded weights, in plans of rings whose steps are so many rows tall, and in strips of columns, is run by
-tests/c/waiting.c with one thread and with several in turn. Each step's quickest run counts, so that other work on the
-machine does not. Usage: waiting.py [--json]
+MobileNetV2 with seeded weights, in plans of rings whose steps are so many rows tall, and in strips of columns, is run
+by tests/c/waiting.c with one thread and with several in turn. Each step's quickest run counts, so that other work on
+the machine does not. Usage: waiting.py [--json]
 """
 
 from __future__ import annotations

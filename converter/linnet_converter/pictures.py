@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +38,12 @@ def find(folder: str | Path, limit: int | None = None) -> list[Path]:
     found = sorted(path for path in root.iterdir() if path.suffix.lower() in image.SUFFIXES and path.is_file())
     if not found:
         raise LinnetError(f"{root}: no picture in this folder ({', '.join(s[1:] for s in image.SUFFIXES)})")
+    return found if limit is None else spread(found, limit)
+
+
+def find_all(folders: Sequence[str | Path], limit: int | None = None) -> list[Path]:
+    """The picture files of several folders, one folder after another; at most `limit` in all, as `find` has it."""
+    found = [path for folder in folders for path in find(folder)]
     return found if limit is None else spread(found, limit)
 
 
@@ -99,14 +106,18 @@ def labels(csv_file: str | Path, offset: int = 0) -> dict[str, int]:
     return classes
 
 
-def check_labels(paths: Sequence[Path], folder: str | Path, classes: dict[str, int]) -> None:
-    """Raise LinnetError where a picture has no label, or where a labelled picture is not in the folder."""
+def check_labels(paths: Sequence[Path], folders: Sequence[str | Path], classes: dict[str, int]) -> None:
+    """Raise LinnetError where a picture has no label, a labelled one is in no folder, or two have the same name."""
+    where = ", ".join(map(str, folders))
     unlabelled = [path.name for path in paths if path.name not in classes]
     if unlabelled:
-        raise LinnetError(f"{_names(unlabelled)} in {folder}: no such file in the labels' CSV")
-    absent = [name for name in classes if not (Path(folder) / name).is_file()]
+        raise LinnetError(f"{_names(unlabelled)} in {where}: no such file in the labels' CSV")
+    absent = [name for name in classes if not any((Path(folder) / name).is_file() for folder in folders)]
     if absent:
-        raise LinnetError(f"{_names(absent)} of the labels' CSV: not in {folder}")
+        raise LinnetError(f"{_names(absent)} of the labels' CSV: not in {where}")
+    twice = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
+    if twice:
+        raise LinnetError(f"{_names(twice)}: in two of the folders {where}, and the labels' CSV has one class for each")
 
 
 def _names(names: Sequence[str]) -> str:

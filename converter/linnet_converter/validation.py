@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,34 +22,9 @@ from .imports.qdq_reference import QdqReference
 from .imports.tflite_file import is_tflite
 from .imports.tflite_reference import TfliteReference
 from .onnx_file import is_quantized, load_model
+from .tally import Compared, Logits, Tally, Validation, compared
 
-Logits = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How close the int8 network is to the float one. Percentages are 0 to 100.
-
-    top1_*, top5_*: pictures whose label is the most probable class, or one of five; None without labels.
-    agreement: pictures whose most probable class is the same in both.
-    sqnr_db: of the logits ahead of any softmax; 10 log10 of the sum of float^2 over the sum of (int8 - float)^2, both
-    over all classes of all pictures. Infinite where there is no difference.
-    cosine: of the two logit vectors of a picture, the mean over pictures.
-    arena_bytes: of the smallest plan in the file.
-    reference: what "float" is here: "float", or "quantized" where the original is a quantized network itself.
-    """
-
-    images: int
-    top1_float: float | None
-    top1_int8: float | None
-    top5_float: float | None
-    top5_int8: float | None
-    agreement: float
-    sqnr_db: float
-    cosine: float
-    arena_bytes: int
-    reference: str = "float"
 
 
 class FloatReference:
@@ -69,6 +43,7 @@ class FloatReference:
             proto.graph.output.append(onnx.ValueInfoProto(name=graph.source_logits))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = 1  # pictures are what runs at the same time
         try:
             self._session = onnxruntime.InferenceSession(
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -134,40 +109,36 @@ class IntegerLogits:
         return self._scale * (traced.values.astype(np.float64) - self._zero_point).ravel()
 
 
-class _Tally:
-    """Sums over pictures."""
+class Comparer:
+    """A model and the network it was made from, side by side. One thread at a time."""
 
-    def __init__(self) -> None:
-        self.images = self.same = 0
-        self.signal = self.error = self.cosine = 0.0
-        self.ranks: list[tuple[int, int]] = []
+    def __init__(self, model: Model, reference: Reference, name: str | Path) -> None:
+        """name: what errors call the reference. Raises LinnetError where the two do not fit together."""
+        if not model.is_picture:
+            raise LinnetError("the model's input is no picture: validate needs a network that takes pixels")
+        details = model.input_details
+        if reference.shape != details.shape:
+            raise LinnetError(f"{name}: its input is {reference.shape}, the model's is {details.shape}")
+        self.classes = model.output_details.shape[2]
+        if reference.classes != self.classes:
+            raise LinnetError(f"{name}: it has {reference.classes} classes, the model has {self.classes}")
+        self.model = model
+        self.reference = reference
+        self._integer = IntegerLogits(model)
 
-    def add(self, wanted: Logits, got: Logits, label: int | None) -> None:
-        self.images += 1
-        self.same += int(wanted.argmax() == got.argmax())
-        self.signal += float(wanted @ wanted)
-        self.error += float((got - wanted) @ (got - wanted))
-        norms = float(np.linalg.norm(wanted) * np.linalg.norm(got))
-        # two zero vectors point the same way for our purpose; one alone does not
-        self.cosine += float(wanted @ got) / norms if norms else float(not wanted.any() and not got.any())
-        if label is not None:
-            self.ranks.append((_rank(wanted, label), _rank(got, label)))
+    def compare(self, name: str, pixels: Pixels, labels: Mapping[str, int] | None) -> Compared:
+        """pixels: uint8 (height, width, channels) as the model's input_details.  labels: file name -> class.
 
-    def result(self, arena_bytes: int) -> Validation:
-        def top(which: int, k: int) -> float | None:
-            return 100 * sum(rank[which] < k for rank in self.ranks) / self.images if self.ranks else None
-
-        return Validation(
-            images=self.images,
-            top1_float=top(0, 1),
-            top1_int8=top(1, 1),
-            top5_float=top(0, 5),
-            top5_int8=top(1, 5),
-            agreement=100 * self.same / self.images,
-            sqnr_db=_decibels(self.signal, self.error),
-            cosine=self.cosine / self.images,
-            arena_bytes=arena_bytes,
-        )
+        Raises LinnetError where the label is missing or no class.
+        """
+        label = None
+        if labels is not None:
+            if name not in labels:
+                raise LinnetError(f"{name}: it has no label")
+            label = labels[name]
+            if not 0 <= label < self.classes:
+                raise LinnetError(f"{name}: class {label} of 0 to {self.classes - 1}; is the label offset right?")
+        return compared(self.reference.logits(pixels), self._integer.logits(pixels), label)
 
 
 def compare(
@@ -185,34 +156,10 @@ def compare(
     if not model.is_picture:
         raise LinnetError("the model's input is no picture: validate needs a network that takes pixels")
     details = model.input_details
-    reference = open_reference(onnx_path, details.mean, details.std)
-    integer = IntegerLogits(model)
-    if reference.shape != details.shape:
-        raise LinnetError(f"{onnx_path}: its input is {reference.shape}, the model's is {details.shape}")
-    classes = model.output_details.shape[2]
-    if reference.classes != classes:
-        raise LinnetError(f"{onnx_path}: it has {reference.classes} classes, the model has {classes}")
-    tally = _Tally()
+    comparer = Comparer(model, open_reference(onnx_path, details.mean, details.std), onnx_path)
+    tally = Tally()
     for name, pixels in pictures:
-        label = None
-        if labels is not None:
-            if name not in labels:
-                raise LinnetError(f"{name}: it has no label")
-            label = labels[name]
-            if not 0 <= label < classes:
-                raise LinnetError(f"{name}: class {label} of 0 to {classes - 1}; is the label offset right?")
-        tally.add(reference.logits(pixels), integer.logits(pixels), label)
+        tally.add(comparer.compare(name, pixels, labels))
     if not tally.images:
         raise LinnetError("no picture to validate with")
-    return replace(tally.result(model.least_arena_bytes), reference=reference.kind)
-
-
-def _decibels(signal: float, error: float) -> float:
-    if not error:
-        return math.inf
-    return 10 * math.log10(signal / error) if signal else -math.inf
-
-
-def _rank(logits: Logits, label: int) -> int:
-    """How many classes come before this one; equals by index, as argmax."""
-    return int((logits > logits[label]).sum() + (logits[:label] == logits[label]).sum())
+    return tally.result(model.least_arena_bytes, comparer.reference.kind)

@@ -2,7 +2,9 @@
 #include "families.h"
 
 #include "dsp/dsp.h"
+#include "neon/neon.h"
 #include "ref/ref.h"
+#include "x86/x86.h"
 
 static bool dsp_runs_here(void) { return LNT_DSP_HERE; }
 static const lnt_kernel *const dsp_kernels[] = {LNT_DSP_KERNELS, LNT_REF_KERNELS, NULL};
@@ -12,4 +14,11 @@ static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 
 static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_FAMILY_REF};
 
-const lnt_family *const lnt_families[] = {&dsp, &ref, NULL};
+const lnt_family *const lnt_families[] = {
+#ifdef LNT_X86
+    &lnt_family_avx512vnni,
+#endif
+#ifdef LNT_NEON64
+    &lnt_family_neon_dotprod,
+#endif
+    &dsp, &ref, NULL};

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     graph, _ = lnt_file.read(Path(args.model).read_bytes())
     details = model.input_details
     reference = steps.open_reference(args.against, details.mean, details.std)
-    paths = pictures.find(args.images, args.limit or PICTURES)
+    paths = pictures.find_all(args.images, args.limit or PICTURES)
     read = (pixels for _, pixels in pictures.read(paths, details.shape))
     progress = tqdm(read, total=len(paths), desc="operators", unit="picture", disable=None)
     results = steps.compare(graph, reference, progress)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linnet import sizes
+from linnet.errors import LinnetError
 from linnet.report import human_bytes, table, to_json
 from linnet_converter.commands import operators, positive
 
 if TYPE_CHECKING:
-    from linnet_converter import validation
+    from linnet_converter.tally import Validation
+    from linnet_converter.validate_state import Checkpoint
+    from linnet_converter.validation import Comparer
 
-HELP = "compare a .lnt file with the network it was made from, on a folder of pictures"
+HELP = "compare a .lnt file with the network it was made from, on folders of pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", required=True, metavar="MODEL.onnx|.tflite", help="the network it was converted from"
     )
-    parser.add_argument("--images", required=True, metavar="DIR", help="pictures that were not used for calibration")
+    parser.add_argument(
+        "--images", required=True, nargs="+", metavar="DIR", help="pictures that were not used for calibration"
+    )
     parser.add_argument(
         "--labels-csv", metavar="F", help="CSV with the columns file and class_index: reports top-1, top-5"
     )
@@ -30,6 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label-offset", type=int, default=0, metavar="N", help="add N to each class_index (1: class 0 is background)"
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="use N pictures only, evenly spread over the names")
+    parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="pictures at a time; the result is the same with any number (default: one a processor)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where a run over these pictures was stopped")
+    parser.add_argument("--state", metavar="FILE", help="where that is kept (default: in the user's cache)")
+    parser.add_argument(
+        "--reference-cache", metavar="FILE", help="keep the reference's logits there, and take those that are there"
+    )
     parser.add_argument(
         "--operators",
         action="store_true",
@@ -40,36 +63,95 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Compare every picture; the sums are kept in a file as they grow."""
     from tqdm import tqdm
 
-    import linnet
-    from linnet_converter import pictures, validation
+    from linnet_converter import pictures, validate_files
 
     if args.operators:
         return operators.run(args)
-    model = linnet.load(args.model, ram=args.ram)
-    paths = pictures.find(args.images, args.limit)
+    paths = pictures.find_all(args.images, args.limit)
     labels = None
     if args.labels_csv is not None:
         labels = pictures.labels(args.labels_csv, args.label_offset)
         pictures.check_labels(paths, args.images, labels)
-    skipped: list[str] = []
-
-    def on_unreadable(message: str) -> None:
-        skipped.append(message)
-        tqdm.write(f"linnet: warning: {message}", file=sys.stderr)
-
-    loaded = pictures.read(paths, model.input_details.shape, on_unreadable)
-    progress = tqdm(loaded, total=len(paths), desc="validate", unit="picture", disable=None)  # None: not on a terminal
-    result = validation.compare(model, args.against, progress, labels)
+    with ExitStack() as stack:
+        comparers = _comparers(args, stack)
+        kept = _checkpoint(args, paths, labels)
+        state = kept.state
+        progress = stack.enter_context(  # disable=None: where nobody is watching
+            tqdm(total=len(paths), initial=state.done, desc="validate", unit="picture", disable=None)
+        )
+        left = islice(paths, state.done, None)
+        outcomes = validate_files.compare_files(left, labels, comparers)
+        try:
+            for outcome in outcomes:
+                if isinstance(outcome, validate_files.Skipped):
+                    state.skipped += 1
+                    tqdm.write(f"linnet: warning: {outcome.message}", file=sys.stderr)
+                else:
+                    state.tally.add(outcome)
+                state.done += 1
+                progress.update()
+                kept.now_and_then()
+        except KeyboardInterrupt:
+            kept.write()
+            tqdm.write(f"linnet: stopped after {state.done} pictures: --resume goes on there", file=sys.stderr)
+            raise
+        finally:
+            outcomes.close()
+    if not state.tally.images:
+        raise LinnetError(f"none of the {len(paths)} pictures could be read")
+    kept.remove()
+    result = state.tally.result(comparers[0].model.least_arena_bytes, comparers[0].reference.kind)
     if args.json:
-        print(to_json({**asdict(result), "skipped": len(skipped)}))
+        print(to_json({**asdict(result), "skipped": state.skipped}))
     else:
         print(_text(result))
     return 0
 
 
-def _text(result: validation.Validation) -> str:
+def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
+    """One for each worker; the cache is closed with the stack."""
+    import linnet
+    from linnet_converter import reference_cache, validation
+
+    model = linnet.load(args.model, kernels=args.kernels, ram=args.ram)
+    mean, std = model.input_details.mean, model.input_details.std
+    cache = None
+    if args.reference_cache is not None:
+        cache = stack.enter_context(reference_cache.ReferenceCache(args.reference_cache))
+        network = reference_cache.identity(args.against, mean, std)
+    made = []
+    for number in range(args.workers):
+        mine = model if number == 0 else linnet.load(args.model, kernels=args.kernels, ram=args.ram)
+        reference = validation.open_reference(args.against, mean, std)
+        if cache is not None:
+            reference = reference_cache.CachedReference(reference, network, cache)
+        made.append(validation.Comparer(mine, reference, args.against))
+    return made
+
+
+def _checkpoint(args: argparse.Namespace, paths: Sequence[Path], labels: dict[str, int] | None) -> Checkpoint:
+    """The state to start with: a new one, or with --resume the one that is kept."""
+    from linnet_converter import validate_state
+    from linnet_converter.validate_state import Checkpoint, Settings, State
+
+    named = args.state is not None
+    file = Path(args.state) if named else validate_state.default_path(args.model, args.against, args.images)
+    settings = Settings.of(args.model, args.against, paths, labels)
+    if not args.resume:
+        return Checkpoint(file, State(settings), named)
+    found = validate_state.read(file)
+    if found is None:
+        print("linnet: no run over these pictures was stopped: this one starts with the first", file=sys.stderr)
+        return Checkpoint(file, State(settings), named)
+    validate_state.check(file, found.settings, settings)
+    print(f"linnet: going on after {found.done} of {len(paths)} pictures", file=sys.stderr)
+    return Checkpoint(file, found, named)
+
+
+def _text(result: Validation) -> str:
     original = "float" if result.reference == "float" else "theirs"
     rows: list[tuple[str, str, str]] = []
     if result.top1_float is not None:

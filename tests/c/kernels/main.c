@@ -9,12 +9,18 @@
  *   --small        cases that a microcontroller's memory holds (always so where there is no operating system)
  *   --list         say which kernels there are
  *   --verbose      say what each case is before it runs
- *   --json         one object for each kernel, a line each */
+ *   --json         one object for each kernel, a line each
+ *   --bench        time on the layers of MobileNetV2 instead (--list: which these are), and the ratio to the portable
+ *                  kernel
+ *   --layer K      of --bench: this one only
+ *   --repeat N     of --bench: run N times and measure nothing, so that instructions can be counted from outside
+ *   --baseline     of --repeat: make everything ready and do not run */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench.h"
 #include "check.h"
 #include "crash.h"
 #include "memory.h"
@@ -37,6 +43,8 @@ typedef struct options {
     bool small;
     bool list;
     bool json;
+    bool bench;
+    bench_options of_bench;
 } options;
 
 static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS};
@@ -57,7 +65,11 @@ static uint64_t number(const char *option, const char *text) {
 }
 
 static options parse(int argc, char **argv) {
-    options o = {.cases = 300, .only = -1, .small = !HAS_SYSTEM, .seed = HAS_SYSTEM ? (uint64_t)time(NULL) : 1};
+    options o = {.cases = 300,
+                 .only = -1,
+                 .small = !HAS_SYSTEM,
+                 .of_bench = {.layer = -1},
+                 .seed = HAS_SYSTEM ? (uint64_t)time(NULL) : 1};
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         i++;
@@ -71,6 +83,10 @@ static options parse(int argc, char **argv) {
             o.cases = (uint32_t)number(option, value);
         } else if (strcmp(option, "--case") == 0) {
             o.only = (int64_t)number(option, value);
+        } else if (strcmp(option, "--layer") == 0) {
+            o.of_bench.layer = (int64_t)number(option, value);
+        } else if (strcmp(option, "--repeat") == 0) {
+            o.of_bench.repeat = (uint32_t)number(option, value);
         } else {
             i--;
             if (strcmp(option, "--small") == 0) {
@@ -79,11 +95,15 @@ static options parse(int argc, char **argv) {
                 o.list = true;
             } else if (strcmp(option, "--json") == 0) {
                 o.json = true;
+            } else if (strcmp(option, "--bench") == 0) {
+                o.bench = true;
+            } else if (strcmp(option, "--baseline") == 0) {
+                o.of_bench.baseline = true;
             } else if (strcmp(option, "--verbose") == 0) {
                 check_verbose = true;
             } else {
                 fail(option, "usage: check_kernels [--family NAME] [--kernel NAME] [--seed N] [--cases N] [--case K] "
-                             "[--small] [--list] [--verbose] [--json]");
+                             "[--small] [--list] [--verbose] [--json] [--bench [--layer K] [--repeat N [--baseline]]]");
             }
         }
     }
@@ -148,7 +168,7 @@ static bool check_kernel(const options *o, const subject *s, const limits *l) {
                  o->small && HAS_SYSTEM ? " --small" : "");
         right = check_case(s, l, o->seed, i, &taken, message, sizeof message);
         if (right && !taken) {
-            snprintf(message, sizeof message, "it takes none of 1000 random operators of its kind");
+            snprintf(message, sizeof message, "it takes none of many random operators of its kind, or only large ones");
             right = false;
         }
         done++;
@@ -164,6 +184,10 @@ int main(int argc, char **argv) {
     limits l = o.small ? (limits){.weights = 24576, .rows = 32768, .macs = 100000}
                        : (limits){.weights = 1 << 19, .rows = 1 << 19, .macs = 1000000};
     uint32_t count = find_subjects(&o, subjects);
+    if (o.list && o.bench) {
+        bench_list_layers();
+        return 0;
+    }
     if (o.list) {
         for (uint32_t i = 0; i < count; i++) {
             printf("%-10s %s\n", subjects[i].family->name, subjects[i].kernel->name);
@@ -177,13 +201,15 @@ int main(int argc, char **argv) {
         fail("memory", "there is too little");
     }
     crash_explain(check_text, repeat_text);
-    if (!o.json) {
+    o.of_bench.json = o.json;
+    o.of_bench.rows = o.small ? 49152 : 1 << 24;
+    if (!o.json && !o.bench) {
         printf("seed %llu\n", (unsigned long long)o.seed);
         fflush(stdout);
     }
     uint32_t wrong = 0;
     for (uint32_t i = 0; i < count; i++) {
-        wrong += !check_kernel(&o, &subjects[i], &l);
+        wrong += !(o.bench ? bench_kernel(&subjects[i], &o.of_bench) : check_kernel(&o, &subjects[i], &l));
     }
     if (wrong != 0) {
         fprintf(stderr, "check_kernels: %lu of %lu kernels are wrong\n", (unsigned long)wrong, (unsigned long)count);

@@ -29,7 +29,7 @@ enum { GUARD = 0 }; /* the sanitizer sees to it */
 enum { GUARD = 64 };
 #endif
 
-enum { MAX_BLOCKS = 2048 };
+enum { MAX_BLOCKS = HAS_PAGES ? 2048 : 256 };
 
 typedef struct block {
     const char *name;
@@ -89,10 +89,18 @@ static void close_pages(size_t from, size_t to) {
     mprotect(region.base + from, round_up(to - from, region.page), PROT_NONE);
 }
 #else
+/* As much as there is besides the stack, half for the blocks and half for what they held. */
 static bool reserve(size_t bytes) {
-    region.size = bytes;
-    region.base = malloc(bytes);
-    region.kept = malloc(bytes);
+    const size_t stack = 32768, step = 16384;
+    bool enough = false;
+    for (region.size = bytes + step; !enough && region.size > step;) {
+        region.size -= step;
+        void *memory = malloc(2 * region.size + stack);
+        enough = memory != NULL;
+        free(memory);
+    }
+    region.base = malloc(region.size);
+    region.kept = malloc(region.size);
     return region.base != NULL && region.kept != NULL;
 }
 

@@ -8,7 +8,7 @@
 
 #include "random.h"
 
-/* Enough for cases of `bytes`; false where there is too little memory. */
+/* Enough for cases of `bytes`, or what there is; false where that is too little. */
 bool memory_start(size_t bytes);
 
 const uint8_t *memory_base(void);

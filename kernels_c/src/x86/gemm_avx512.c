@@ -1,0 +1,204 @@
+/* Tiles of up to 8 pixels x 48 output channels: 24 of the 32 registers are sums, 3 hold weights, one a pixel's unit. */
+#include "gemm_avx512.h"
+
+#ifdef LNT_X86
+#include <string.h>
+
+#include "requantize_avx512.h"
+
+enum { TILE_PIXELS = 8, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LNT_LANES512 };
+
+uint64_t lnt_gemm512_bytes(const lnt_params *p) {
+    return lnt_gemm_bytes(p, (lnt_panels){.lanes = LNT_LANES512, .unit = 4});
+}
+
+void lnt_gemm512_pack(const lnt_params *p, uint8_t *to) {
+    lnt_gemm_pack(p, (lnt_panels){.lanes = LNT_LANES512, .unit = 4}, to);
+}
+
+void lnt_begin_blocks512(const lnt_params *p, lnt_block512 *block, uint32_t pixels) {
+    block->depth = lnt_units(p, 4) * 4;
+    /* Maps of 7, 14 and 28 columns are multiples of 7 rather than of 8. */
+    block->tile = pixels % 8 != 0 && pixels % 7 == 0 ? 7 : 8;
+    block->most = LNT_BLOCK512_BYTES / block->depth;
+    block->most = block->most < LNT_BLOCK512_PIXELS ? block->most : LNT_BLOCK512_PIXELS;
+    if (block->most > block->tile) {
+        block->most -= block->most % block->tile;
+    }
+}
+
+/* Up to 48 channels of a block. */
+typedef struct job {
+    const lnt_op *op;
+    const uint8_t *panel;
+    size_t panel_bytes;
+    uint32_t units;
+    uint32_t c;
+    __mmask64 mask; /* channels that there are */
+    lnt_law512 law;
+} job;
+
+/* Where a tile's results go. */
+typedef struct target {
+    int8_t *const *out;
+    const int8_t *const *in2; /* or NULL */
+    uint32_t pixels;
+} target;
+
+LNT_INLINE LNT_AVX512 __m512i load(const void *from) { return _mm512_loadu_si512(from); }
+
+LNT_INLINE LNT_AVX512 const uint8_t *panel(const job *j, int v) { return j->panel + (size_t)v * j->panel_bytes; }
+
+/* Sums of one tile: sums[pixel][channel]. */
+LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, int vectors, int32_t (*sums)[SUMS]) {
+    __m512i acc[TILE_PIXELS][TILE_VECTORS];
+    LNT_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        __m512i bias = load(panel(j, v));
+        LNT_UNROLL
+        for (int i = 0; i < pixels; i++) {
+            acc[i][v] = bias;
+        }
+    }
+    size_t stride = (size_t)j->units * 4, panel_bytes = j->panel_bytes;
+    const uint8_t *w = j->panel + 3 * 64;
+    for (const uint8_t *end = x + stride; x < end; x += 4, w += 64) {
+        __m512i weights[TILE_VECTORS];
+        LNT_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            weights[v] = load(w + (size_t)v * panel_bytes);
+        }
+        LNT_UNROLL
+        for (int i = 0; i < pixels; i++) {
+            int32_t unit;
+            memcpy(&unit, x + (size_t)i * stride, sizeof unit);
+            __m512i pixel = _mm512_set1_epi32(unit);
+            LNT_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                acc[i][v] = _mm512_dpbusd_epi32(acc[i][v], pixel, weights[v]);
+            }
+        }
+    }
+    LNT_UNROLL
+    for (int i = 0; i < pixels; i++) {
+        LNT_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            _mm512_store_si512(sums[i] + v * LNT_LANES512, acc[i][v]);
+        }
+    }
+}
+
+LNT_INLINE LNT_AVX512 void finish_plain(const job *j, target to, int32_t (*sums)[SUMS], int vectors, bool by_four) {
+    __m512i m[TILE_VECTORS], odd[TILE_VECTORS];
+    LNT_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        m[v] = load(panel(j, v) + 64);
+        odd[v] = load(panel(j, v) + 128);
+    }
+    for (uint32_t i = 0; i < to.pixels; i++) {
+        __m512i t[TILE_VECTORS], last = _mm512_setzero_si512();
+        LNT_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            last = t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LNT_LANES512), m[v], odd[v]);
+        }
+        __m512i y = lnt_narrow512(&j->law, by_four, t[0], vectors > 1 ? t[1] : last, last, last);
+        _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(y));
+    }
+}
+
+/* With the shortcut: the branch has six fractional bits, and both are rounded once. */
+LNT_INLINE LNT_AVX512 void finish_residual(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
+    __m512i factors = _mm512_set1_epi32((int32_t)(256u | (uint32_t)j->op->factor << 16));
+    __m512i offset = _mm512_set1_epi32(j->op->offset);
+    for (uint32_t i = 0; i < to.pixels; i++) {
+        __m512i y[TILE_VECTORS];
+        LNT_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            __m512i acc = load(sums[i] + v * LNT_LANES512);
+            __m512i branch = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
+            branch = _mm512_min_epi32(branch, _mm512_set1_epi32(INT16_MAX));
+            branch = _mm512_max_epi32(branch, _mm512_set1_epi32(INT16_MIN));
+            const int8_t *shortcut = to.in2[i] + j->c + v * LNT_LANES512;
+            __m512i x = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)(j->mask >> 16 * v), shortcut));
+            __m512i pairs = _mm512_mask_blend_epi16(0xAAAAAAAA, branch, _mm512_slli_epi32(x, 16));
+            y[v] = _mm512_srai_epi32(_mm512_dpwssd_epi32(offset, pairs, factors), 14);
+        }
+        __m512i ab = _mm512_packs_epi32(y[0], y[vectors > 1 ? 1 : 0]);
+        __m512i cd = _mm512_packs_epi32(y[vectors - 1], y[vectors - 1]);
+        _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(lnt_clamp512(&j->law, ab, cd)));
+    }
+}
+
+/* Logits. */
+LNT_INLINE LNT_AVX512 void finish_wide(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
+    for (uint32_t i = 0; i < to.pixels; i++) {
+        int32_t *out = (int32_t *)(void *)to.out[i] + j->c;
+        LNT_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            __m512i acc = load(sums[i] + v * LNT_LANES512);
+            __m512i y = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
+            _mm512_mask_storeu_epi32(out + v * LNT_LANES512, (__mmask16)(j->mask >> 16 * v), y);
+        }
+    }
+}
+
+LNT_INLINE LNT_AVX512 void finish(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
+    if (j->op->kind == LNT_OP_KIND_FULLY_CONNECTED) {
+        finish_wide(j, to, sums, vectors);
+    } else if (to.in2) {
+        finish_residual(j, to, sums, vectors);
+    } else if (j->law.by_four) {
+        finish_plain(j, to, sums, vectors, true);
+    } else {
+        finish_plain(j, to, sums, vectors, false);
+    }
+}
+
+/* All tiles of a block for the channels of one job. */
+LNT_INLINE LNT_AVX512 void multiply_block(const job *j, const lnt_block512 *block, int vectors) {
+    _Alignas(64) int32_t sums[TILE_PIXELS][SUMS];
+    uint32_t i = 0, left;
+    for (; (left = block->count - i) != 0;) {
+        const uint8_t *x = block->x + (size_t)i * block->depth;
+        target to = {.out = block->out + i, .in2 = block->in2[0] ? block->in2 + i : NULL};
+        if (left >= 8 && block->tile == 8) {
+            multiply(j, x, 8, vectors, sums);
+            to.pixels = 8;
+        } else if (left >= 7) {
+            multiply(j, x, 7, vectors, sums);
+            to.pixels = 7;
+        } else if (left >= 4) {
+            multiply(j, x, 4, vectors, sums);
+            to.pixels = 4;
+        } else if (left >= 2) {
+            multiply(j, x, 2, vectors, sums);
+            to.pixels = 2;
+        } else {
+            multiply(j, x, 1, vectors, sums);
+            to.pixels = 1;
+        }
+        finish(j, to, sums, vectors);
+        i += to.pixels;
+    }
+}
+
+LNT_AVX512 static void multiply_1(const job *j, const lnt_block512 *block) { multiply_block(j, block, 1); }
+LNT_AVX512 static void multiply_2(const job *j, const lnt_block512 *block) { multiply_block(j, block, 2); }
+LNT_AVX512 static void multiply_3(const job *j, const lnt_block512 *block) { multiply_block(j, block, 3); }
+
+LNT_AVX512 void lnt_gemm512(const lnt_params *p, const lnt_block512 *block, uint32_t c, uint32_t cn) {
+    job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law512(p)};
+    j.panel_bytes = lnt_panel_bytes(j.units, LNT_LANES512);
+    for (uint32_t end = c + cn; c < end;) {
+        uint32_t vectors = (end - c + LNT_LANES512 - 1) / LNT_LANES512;
+        /* Two and two rather than three and one: two loads of weights serve more products than one. */
+        vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
+        uint32_t channels = vectors * LNT_LANES512;
+        j.panel = p->packed + LNT_SCALING_BYTES + c / LNT_LANES512 * j.panel_bytes;
+        j.c = c;
+        j.mask = lnt_first512(end - c < channels ? end - c : channels);
+        (vectors == 1 ? multiply_1 : vectors == 2 ? multiply_2 : multiply_3)(&j, block);
+        c += channels;
+    }
+}
+#endif

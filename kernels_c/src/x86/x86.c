@@ -1,0 +1,13 @@
+#include "x86.h"
+
+#ifdef LNT_X86
+#include "../ref/ref.h"
+#include "cpu.h"
+
+static const lnt_kernel *const avx512vnni[] = {&q8_conv_avx512vnni,      &q8_depthwise_avx512vnni,
+                                               &q8_pointwise_avx512vnni, &q8_fully_connected_avx512vnni,
+                                               LNT_REF_KERNELS,          NULL};
+
+const lnt_family lnt_family_avx512vnni = {
+    .name = "avx512vnni", .runs_here = lnt_has_avx512vnni, .kernels = avx512vnni, .id = LNT_FAMILY_UNFILED};
+#endif
