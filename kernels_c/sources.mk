@@ -2,6 +2,7 @@
 LNT_SOURCES := \
     src/check.c \
     src/check_steps.c \
+    src/clamp.c \
     src/crc.c \
     src/cut.c \
     src/error.c \
@@ -10,8 +11,15 @@ LNT_SOURCES := \
     src/pack.c \
     src/run.c \
     src/strips.c \
+    src/dsp/add.c \
+    src/dsp/avg_pool.c \
+    src/dsp/conv.c \
+    src/dsp/depthwise.c \
+    src/dsp/fully_connected.c \
+    src/dsp/input.c \
     src/dsp/pack_pairs.c \
     src/dsp/pairs.c \
+    src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
     src/ref/add.c \
@@ -28,14 +36,20 @@ LNT_HOST_SOURCES := host/threads.c
 
 # x86-64; on other processors these compile to nothing.
 LNT_SOURCES += \
-    src/x86/conv_avx512.c \
+    src/x86/block.c \
+    src/x86/conv.c \
     src/x86/cpu.c \
     src/x86/depthwise.c \
+    src/x86/depthwise_avx2.c \
     src/x86/depthwise_avx512.c \
-    src/x86/fully_connected_avx512.c \
-    src/x86/gemm.c \
+    src/x86/depthwise_avxvnni.c \
+    src/x86/depthwise_pack.c \
+    src/x86/fully_connected.c \
+    src/x86/gemm_avx2.c \
     src/x86/gemm_avx512.c \
-    src/x86/pointwise_avx512.c \
+    src/x86/gemm_avxvnni.c \
+    src/x86/gemm_pack.c \
+    src/x86/pointwise.c \
     src/x86/scaling.c \
     src/x86/x86.c
 

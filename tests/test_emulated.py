@@ -38,14 +38,30 @@ LINUX = {"aarch64": ["cortex-a53", "cortex-a72", "cortex-a76"], "armhf": ["corte
 
 @dataclass(frozen=True)
 class Board:
-    """A board of qemu's, and where its memory for code begins (the processor takes its vectors from there)."""
+    """A board of qemu's, where its memory for code begins (the processor takes its vectors from there), and whether
+    programs use its floating point and vectors.
+    """
 
     machine: str
     start: int = 0
+    hard: bool = True
+
+    def compiler(self, gcc: str, cpu: str) -> list[str]:
+        return [
+            gcc,
+            f"-mcpu={cpu}",
+            "-mthumb",
+            f"-mfloat-abi={'hard' if self.hard else 'soft'}",
+            "--specs=rdimon.specs",
+        ]
 
     def places(self) -> list[str]:
         """Where the linker is to put a program."""
-        return [f"-Wl,--section-start=.vectors={self.start:#x}", f"-Wl,-Ttext-segment={self.start + 0x8000:#x}"]
+        return [
+            str(VECTORS),
+            f"-Wl,--section-start=.vectors={self.start:#x}",
+            f"-Wl,-Ttext-segment={self.start + 0x8000:#x}",
+        ]
 
     def command(self, qemu: str, program: Path, arguments: Sequence[str]) -> list[str]:
         """What runs the program, and ends with it."""
@@ -56,7 +72,7 @@ class Board:
 
 
 CORTEX_M = {
-    "cortex-m3": Board("mps2-an385"),
+    "cortex-m3": Board("mps2-an385", hard=False),
     "cortex-m4": Board("mps2-an386"),
     "cortex-m7": Board("mps2-an500"),
     "cortex-m33": Board("mps2-an505", 0x10000000),
@@ -132,7 +148,7 @@ def test_cortex_m(cpu: str, folder: Path, expected: dict[str, Answer], require_t
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     qemu = require_tool("qemu-system-arm", "qemu-system-arm")
     board = CORTEX_M[cpu]
-    program = build([gcc, f"-mcpu={cpu}", "-mthumb", "--specs=rdimon.specs"], folder / cpu, VECTORS, *board.places())
+    program = build(board.compiler(gcc, cpu), folder / cpu, *board.places())
     for name, answer in expected.items():
         for way, options in WAYS.items():
             arguments = [f"{name}.lnt", f"{name}.bin", "--poison", *options]

@@ -96,7 +96,6 @@ def test_cortex_m(cpu: str, tmp_path: Path, require_tool: Callable[[str, str], s
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     qemu = require_tool("qemu-system-arm", "qemu-system-arm")
     board = test_emulated.CORTEX_M[cpu]
-    compiler = [gcc, f"-mcpu={cpu}", "-mthumb", "--specs=rdimon.specs"]
-    program = build(compiler, tmp_path / "check_kernels", "-O2", *board.places(), str(test_emulated.VECTORS))
+    program = build(board.compiler(gcc, cpu), tmp_path / "check_kernels", "-O2", *board.places())
     check(board.command(qemu, program, options("--family", "ref", "--cases", "20")))
     check(board.command(qemu, program, options("--cases", "60")))

@@ -17,8 +17,12 @@ static const lnt_family ref = {.name = "ref", .kernels = ref_kernels, .id = LNT_
 const lnt_family *const lnt_families[] = {
 #ifdef LNT_X86
     &lnt_family_avx512vnni,
+    &lnt_family_avxvnni,
+    &lnt_family_avx2,
 #endif
 #ifdef LNT_NEON64
     &lnt_family_neon_dotprod,
 #endif
-    &dsp, &ref, NULL};
+    &dsp,
+    &ref,
+    NULL};

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../clamp.h"
 #include "../ref/ref.h"
 #include "../requantize.h"
 #include "tiles.h"
@@ -18,8 +19,8 @@ typedef struct block {
 } block;
 
 /* Where the last of the taps end within a word, what follows may not be read. */
-static void widen(const int8_t *from[LNT_TILE], int16_t *tile, uint32_t depth) {
-    uint32_t groups = depth / 4, rest = depth % 4;
+static void widen(const int8_t *from[LNT_TILE], int16_t *tile, uint32_t bytes) {
+    uint32_t groups = bytes / 4, rest = bytes % 4;
     if (groups != 0) {
         lnt_dsp_widen(from, tile, groups);
     }
@@ -34,31 +35,41 @@ static void widen(const int8_t *from[LNT_TILE], int16_t *tile, uint32_t depth) {
     }
 }
 
+static void set_pixels(int8_t **table, int8_t *first, uint32_t channels, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++, first += channels) {
+        table[i] = first;
+    }
+}
+
 /* Pixels from (*y, *x) on, rows one behind the other. */
-static void fill(block *b, const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t depth,
-                 lnt_taps_of taps_of, uint32_t *y, uint32_t *x) {
-    uint32_t channels = p->out->channels, end = range->x + range->xn;
-    int8_t *room =
-        (int8_t *)b->weights; /* free until the weights come: four pixels of bytes, where those need 16 bits */
+static void fill(block *b, const lnt_params *p, const lnt_operands *o, const lnt_range *range, const lnt_fetch *f,
+                 uint32_t *y, uint32_t *x) {
+    uint32_t channels = p->out->channels, end = range->x + range->xn, words = lnt_whole_words(f->depth);
+    int8_t *room = (int8_t *)b->weights; /* free as yet: four pixels in bytes take what two channels do in 16 bits */
     int16_t *tile = b->pixels;
-    for (uint32_t i = 0; i < b->count; i += LNT_TILE, tile += (size_t)lnt_whole_words(depth) * LNT_TILE) {
+    for (uint32_t i = 0; i < b->count; i += LNT_TILE, tile += (size_t)words * LNT_TILE) {
         const int8_t *from[LNT_TILE];
-        for (uint32_t k = 0; k < LNT_TILE; k++) {
-            if (*y == range->y + range->n) { /* none left */
-                from[k] = from[k - 1];
-                b->out[i + k] = b->out[i + k - 1];
-                b->in2[i + k] = b->in2[i + k - 1];
-                continue;
+        uint32_t k = 0;
+        while (k < LNT_TILE && *y != range->y + range->n) {
+            uint32_t some = end - *x < LNT_TILE - k ? end - *x : LNT_TILE - k;
+            f->fetch(p, o, *y, *x, some, from + k, room + (size_t)k * words);
+            set_pixels(b->out + i + k, lnt_pixel(&o->out, *y, *x, channels), channels, some);
+            if (p->in2) {
+                set_pixels(b->in2 + i + k, lnt_pixel(&o->in2, *y, *x, channels), channels, some);
             }
-            from[k] = taps_of(p, o, *y, *x, room + (size_t)k * lnt_whole_words(depth));
-            b->out[i + k] = lnt_pixel(&o->out, *y, *x, channels);
-            b->in2[i + k] = p->in2 ? lnt_pixel(&o->in2, *y, *x, channels) : NULL;
-            if (++*x == end) {
+            k += some;
+            *x += some;
+            if (*x == end) {
                 *x = range->x;
                 ++*y;
             }
         }
-        widen(from, tile, depth);
+        for (; k < LNT_TILE; k++) {
+            from[k] = from[k - 1];
+            b->out[i + k] = b->out[i + k - 1];
+            b->in2[i + k] = b->in2[i + k - 1];
+        }
+        widen(from, tile, f->bytes);
     }
 }
 
@@ -79,18 +90,6 @@ static void run_single(const block *b, const lnt_params *p, uint32_t depth, uint
         } else if (i == 0 || b->out[i] != b->out[i - 1]) { /* once: the output may lie over the shortcut */
             value = (lnt_sat16(value) * 256 + b->in2[i][c] * op->factor + op->offset) >> 14;
             b->out[i][c] = lnt_clamp(value, INT8_MIN, INT8_MAX);
-        }
-    }
-}
-
-/* The inner loops clamp to int8; few networks want less. */
-static void clamp(const block *b, const lnt_op *op, uint32_t c, uint32_t cn) {
-    if (op->clamp_min == INT8_MIN && op->clamp_max == INT8_MAX) {
-        return;
-    }
-    for (uint32_t i = 0; i < b->count; i++) {
-        for (uint32_t k = c; k < c + cn; k++) {
-            b->out[i][k] = lnt_clamp(b->out[i][k], op->clamp_min, op->clamp_max);
         }
     }
 }
@@ -120,12 +119,11 @@ static void run_block(const block *b, const lnt_params *p, uint32_t depth, uint3
     if (cn % 2 != 0) {
         run_single(b, p, depth, c + cn - 1);
     }
-    clamp(b, op, c, cn);
 }
 
-void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, uint32_t depth, lnt_taps_of taps_of) {
-    uint32_t words = lnt_whole_words(depth), left = range.n * range.xn, y = range.y, x = range.x;
-    uint32_t most = lnt_pairs_block(depth, left);
+void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, const lnt_fetch *fetch) {
+    uint32_t words = lnt_whole_words(fetch->depth), left = range.n * range.xn, y = range.y, x = range.x;
+    uint32_t most = lnt_pairs_block(fetch->depth, left);
     block b = {.weights = (int16_t *)(void *)o->scratch};
     b.out = (int8_t **)(void *)(o->scratch + (size_t)words * 4);
     b.in2 = b.out + most;
@@ -133,10 +131,11 @@ void lnt_run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range range, 
     while (left != 0) {
         uint32_t pixels = left < most ? left : most;
         b.count = (pixels + LNT_TILE - 1) / LNT_TILE * LNT_TILE;
-        fill(&b, p, o, &range, depth, taps_of, &y, &x);
-        run_block(&b, p, depth, range.c, range.cn);
+        fill(&b, p, o, &range, fetch, &y, &x);
+        run_block(&b, p, fetch->depth, range.c, range.cn);
         left -= pixels;
     }
+    lnt_clamp_range(p, o, &range);
 }
 
 #endif

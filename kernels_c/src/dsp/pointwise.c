@@ -11,13 +11,19 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 }
 
 #if LNT_DSP_HERE
-static const int8_t *taps_of(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t x, int8_t *room) {
+static void fetch(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t x, uint32_t count,
+                  const int8_t **from, int8_t *room) {
     (void)room;
-    return lnt_pixel(&o->in, y, x, p->in->channels);
+    uint32_t depth = p->in->channels;
+    const int8_t *pixel = lnt_pixel(&o->in, y, x, depth);
+    for (uint32_t i = 0; i < count; i++, pixel += depth) {
+        from[i] = pixel;
+    }
 }
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
-    lnt_run_pairs(p, o, range, p->in->channels, taps_of);
+    const lnt_fetch in_place = {.fetch = fetch, .depth = p->in->channels, .bytes = p->in->channels};
+    lnt_run_pairs(p, o, range, &in_place);
 }
 #endif
 

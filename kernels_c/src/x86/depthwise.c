@@ -1,54 +1,95 @@
-/* Packing for depthwise convolutions: depthwise.h has the layout. */
+/* Depthwise convolution of nearly any size, stride and padding: a block of channels at a time, two output rows at a
+ * time where they share their input (depthwise.h). Rows: NHWC. Nothing may overlap. 20 KB of stack: the interleaved
+ * columns under a piece of the output row. */
 #include "depthwise.h"
+
+#include "x86.h"
 
 #ifdef LNT_X86
 #include <string.h>
 
-#include "../ref/ref.h"
+enum { MOST_LANES = 16 };
 
-uint64_t lnt_depthwise_bytes(const lnt_params *p, lnt_filters f) {
-    uint64_t blocks = (p->out->channels + 4 * f.lanes - 1) / (4 * f.lanes);
-    return LNT_SCALING_BYTES + blocks * lnt_filter_block_bytes(p->op, f);
+/* Find the rows under output row y, and under the next one if there are two; others count as padding. */
+static void find_rows(lnt_filter_job *j, const lnt_operands *o, uint32_t y, uint32_t c) {
+    const lnt_params *p = j->p;
+    const lnt_op *op = p->op;
+    int32_t top = (int32_t)(y * op->stride_h) - op->pad_top;
+    for (uint32_t i = 0; i < LNT_MAX_KERNEL_H; i++) {
+        int32_t at = top + (int32_t)i;
+        bool second = j->rows_out == 2 && i >= op->stride_h && i < (uint32_t)op->stride_h + op->kernel_h;
+        j->rows[i] = (lnt_source_row){.at = j->padding, .step = 0};
+        if ((i < op->kernel_h || second) && at >= 0 && at < p->in->height) {
+            const int8_t *row = (const int8_t *)lnt_row(&o->in, (uint32_t)at) + c;
+            j->rows[i] = (lnt_source_row){.at = row, .step = p->in->channels};
+        }
+    }
 }
 
-/* One channel's filter, which starts at row `top` of the groups; `to` is its lane of the first vector. Returns the
- * filter's sum. */
-static int32_t pack_filter(const lnt_params *p, lnt_filters f, uint32_t channel, uint32_t top, uint8_t *to) {
-    const int8_t *w = lnt_int8_data(p, p->op->weights) + channel;
-    uint32_t groups = lnt_row_groups(p->op, f.unit);
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < p->op->kernel_h; i++) {
-        for (uint32_t j = 0; j < p->op->kernel_w; j++, w += p->in->channels) {
-            uint32_t row = top + i;
-            uint8_t *unit = to + (size_t)(j * groups + row / f.unit) * 16 * f.lanes;
-            sum += *w;
-            if (f.unit == 4) {
-                memcpy(unit + row % 4, w, 1);
-            } else {
-                int16_t word = (int16_t)*w; /* NOLINT(bugprone-signed-char-misuse,cert-str34-c): numbers */
-                memcpy(unit + 2 * (row % 2), &word, 2);
+static void run_columns(const lnt_filter_isa *isa, const lnt_filter_job *j, uint32_t x, uint32_t xn) {
+    uint32_t stride = j->p->op->stride_w, kernel = j->p->op->kernel_w;
+    uint32_t most = (LNT_HELD_UNITS / j->groups - kernel) / stride + 1;
+    uint32_t pieces = (xn + most - 1) / most;
+    for (uint32_t i = 0; i < pieces; i++) {
+        uint32_t from = xn * i / pieces, end = xn * (i + 1) / pieces;
+        isa->run(j, (int32_t)((x + from) * stride) - j->p->op->pad_left, from, end - from);
+    }
+}
+
+static void run(const lnt_filter_isa *isa, const lnt_params *p, const lnt_operands *o, lnt_range range) {
+    const lnt_op *op = p->op;
+    lnt_filters f = isa->filters;
+    int8_t padding[4 * MOST_LANES];
+    memset(padding, p->in->zero_point, sizeof padding);
+    lnt_filter_job j = {.p = p, .padding = padding, .x0 = o->in.x0};
+    j.groups = lnt_row_groups(op, f.unit);
+    j.window = lnt_window_units(op, f.unit);
+    j.filter_bytes = lnt_filter_bytes(op, f);
+    uint32_t block = 4 * f.lanes, end = range.c + range.cn;
+    for (uint32_t y = range.y; y < range.y + range.n; y += j.rows_out) {
+        j.rows_out = range.y + range.n - y >= 2 && lnt_rows_pair(op, f.unit) ? 2 : 1;
+        for (uint32_t c = range.c; c < end; c += block) {
+            find_rows(&j, o, y, c);
+            j.constants = p->packed + LNT_SCALING_BYTES + c / block * lnt_filter_block_bytes(op, f);
+            j.channels = end - c < block ? end - c : block;
+            for (uint32_t i = 0; i < j.rows_out; i++) {
+                j.out[i] = lnt_pixel(&o->out, y + i, range.x, p->out->channels) + c;
             }
+            run_columns(isa, &j, range.x, range.xn);
         }
     }
-    return sum;
 }
 
-void lnt_depthwise_pack(const lnt_params *p, lnt_filters f, uint8_t *to) {
-    memset(to, 0, lnt_depthwise_bytes(p, f));
-    lnt_scaling scaling = lnt_scaling_pack(p, to);
-    for (uint32_t c = 0; c < p->out->channels; c++) {
-        /* Interleaving leaves each quarter (or half) of a vector with 4 neighbours; 16 are spread over 4 vectors. */
-        uint32_t in_block = c % (4 * f.lanes);
-        uint32_t vector = in_block / 4 % 4;
-        uint32_t lane = in_block / 16 * 4 + in_block % 4;
-        uint8_t *block = to + LNT_SCALING_BYTES + c / (4 * f.lanes) * lnt_filter_block_bytes(p->op, f);
-        uint8_t *w = block + (size_t)48 * f.lanes + (size_t)4 * (vector * f.lanes + lane);
-        int32_t sum = pack_filter(p, f, c, 0, w);
-        if (lnt_rows_pair(p->op, f.unit)) {
-            pack_filter(p, f, c, p->op->stride_h, w + lnt_filter_bytes(p->op, f));
-        }
-        int32_t *panel = (int32_t *)(void *)block + vector * 3 * f.lanes;
-        lnt_lane_pack(p, scaling, c, 128 * sum, panel, f.lanes, lane);
-    }
+static void run_avx512vnni(const lnt_params *p, const lnt_operands *o, lnt_range range) {
+    run(&lnt_depthwise_avx512vnni, p, o, range);
 }
+
+const lnt_kernel q8_depthwise_avx512vnni = {.name = "q8_depthwise_avx512vnni",
+                                            .run = run_avx512vnni,
+                                            .packing = &lnt_depthwise_avx512vnni_packing,
+                                            .kind = LNT_OP_KIND_DEPTHWISE,
+                                            .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                            .channel_group = 64};
+
+static void run_avxvnni(const lnt_params *p, const lnt_operands *o, lnt_range range) {
+    run(&lnt_depthwise_avxvnni, p, o, range);
+}
+
+const lnt_kernel q8_depthwise_avxvnni = {.name = "q8_depthwise_avxvnni",
+                                         .run = run_avxvnni,
+                                         .packing = &lnt_depthwise_avxvnni_packing,
+                                         .kind = LNT_OP_KIND_DEPTHWISE,
+                                         .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                         .channel_group = 32};
+
+static void run_avx2(const lnt_params *p, const lnt_operands *o, lnt_range range) {
+    run(&lnt_depthwise_avx2, p, o, range);
+}
+
+const lnt_kernel q8_depthwise_avx2 = {.name = "q8_depthwise_avx2",
+                                      .run = run_avx2,
+                                      .packing = &lnt_depthwise_avx2_packing,
+                                      .kind = LNT_OP_KIND_DEPTHWISE,
+                                      .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                      .channel_group = 32};
 #endif

@@ -42,7 +42,52 @@ static inline size_t lnt_filter_block_bytes(const lnt_op *op, lnt_filters f) {
     return (size_t)48 * f.lanes + 2 * lnt_filter_bytes(op, f);
 }
 
-uint64_t lnt_depthwise_bytes(const lnt_params *p, lnt_filters f);
-void lnt_depthwise_pack(const lnt_params *p, lnt_filters f, uint8_t *to);
+/* Where rows of input lie: a column every `step` bytes. Rows of padding have one column for all. */
+typedef struct lnt_source_row {
+    const int8_t *at; /* column x0, channel 0 of the block */
+    size_t step;
+} lnt_source_row;
+
+/* One block of channels of one or two output rows. */
+typedef struct lnt_filter_job {
+    const lnt_params *p;
+    const uint8_t *constants; /* of the block */
+    size_t filter_bytes;
+    lnt_source_row rows[LNT_MAX_KERNEL_H];
+    const int8_t *padding; /* a column */
+    int8_t *out[2];        /* the first output column, channel 0 of the block */
+    uint32_t rows_out;     /* 1 or 2 */
+    uint32_t channels;     /* of the block that there are */
+    uint32_t x0;
+    uint32_t groups;
+    uint32_t window; /* units of one output */
+} lnt_filter_job;
+
+/* Input column x of row i. */
+static inline const int8_t *lnt_source(const lnt_filter_job *j, uint32_t i, int32_t x) {
+    bool inside = x >= 0 && x < j->p->in->width;
+    return inside ? j->rows[i].at + (size_t)((uint32_t)x - j->x0) * j->rows[i].step : j->padding;
+}
+
+/* Units of each channel of a block that are held on the stack, and units of the largest window that is taken: several
+ * output columns share them. */
+enum { LNT_HELD_UNITS = 72, LNT_MOST_UNITS = 36 };
+
+/* A piece of a job whose interleaved input fits LNT_HELD_UNITS: output columns [first, first + count), counted from
+ * where j->out points; their windows start at input column `left`. */
+typedef void lnt_filter_piece(const lnt_filter_job *j, int32_t left, uint32_t first, uint32_t count);
+
+typedef struct lnt_filter_isa {
+    lnt_filters filters;
+    lnt_filter_piece *run;
+} lnt_filter_isa;
+
+extern const lnt_filter_isa lnt_depthwise_avx512vnni;
+extern const lnt_filter_isa lnt_depthwise_avxvnni;
+extern const lnt_filter_isa lnt_depthwise_avx2;
+
+extern const lnt_packing lnt_depthwise_avx512vnni_packing;
+extern const lnt_packing lnt_depthwise_avxvnni_packing;
+extern const lnt_packing lnt_depthwise_avx2_packing;
 
 #endif

@@ -28,7 +28,8 @@ static inline uint32_t lnt_units(const lnt_params *p, uint32_t unit) { return (l
 
 static inline size_t lnt_panel_bytes(uint32_t units, uint32_t lanes) { return (size_t)lanes * 4 * (units + 3); }
 
-uint64_t lnt_gemm_bytes(const lnt_params *p, lnt_panels panels);
-void lnt_gemm_pack(const lnt_params *p, lnt_panels panels, uint8_t *to);
+extern const lnt_packing lnt_avx512vnni_packing;
+extern const lnt_packing lnt_avxvnni_packing;
+extern const lnt_packing lnt_avx2_packing;
 
 #endif

@@ -1,29 +1,27 @@
 /* Tiles of up to 8 pixels x 48 output channels: 24 of the 32 registers are sums, 3 hold weights, one a pixel's unit. */
-#include "gemm_avx512.h"
+#include "block.h"
 
 #ifdef LNT_X86
 #include <string.h>
 
 #include "requantize_avx512.h"
 
-enum { TILE_PIXELS = 8, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LNT_LANES512 };
+enum { LANES = 16, TILE_PIXELS = 8, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LANES };
 
-uint64_t lnt_gemm512_bytes(const lnt_params *p) {
-    return lnt_gemm_bytes(p, (lnt_panels){.lanes = LNT_LANES512, .unit = 4});
-}
-
-void lnt_gemm512_pack(const lnt_params *p, uint8_t *to) {
-    lnt_gemm_pack(p, (lnt_panels){.lanes = LNT_LANES512, .unit = 4}, to);
-}
-
-void lnt_begin_blocks512(const lnt_params *p, lnt_block512 *block, uint32_t pixels) {
-    block->depth = lnt_units(p, 4) * 4;
-    /* Maps of 7, 14 and 28 columns are multiples of 7 rather than of 8. */
-    block->tile = pixels % 8 != 0 && pixels % 7 == 0 ? 7 : 8;
-    block->most = LNT_BLOCK512_BYTES / block->depth;
-    block->most = block->most < LNT_BLOCK512_PIXELS ? block->most : LNT_BLOCK512_PIXELS;
-    if (block->most > block->tile) {
-        block->most -= block->most % block->tile;
+/* to = from + 128. */
+LNT_AVX512 static void copy(uint8_t *to, size_t to_step, const int8_t *from, size_t from_step, size_t bytes,
+                            uint32_t count) {
+    __m512i sign = _mm512_set1_epi8(-128);
+    size_t whole = bytes / 64 * 64;
+    __mmask64 mask = lnt_first512(bytes % 64);
+    for (; count != 0; count--, to += to_step, from += from_step) {
+        for (size_t i = 0; i < whole; i += 64) {
+            _mm512_storeu_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), sign));
+        }
+        if (mask != 0) {
+            __m512i x = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, from + whole), sign);
+            _mm512_mask_storeu_epi8(to + whole, mask, x);
+        }
     }
 }
 
@@ -83,7 +81,7 @@ LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, 
     for (int i = 0; i < pixels; i++) {
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
-            _mm512_store_si512(sums[i] + v * LNT_LANES512, acc[i][v]);
+            _mm512_store_si512(sums[i] + v * LANES, acc[i][v]);
         }
     }
 }
@@ -99,7 +97,7 @@ LNT_INLINE LNT_AVX512 void finish_plain(const job *j, target to, int32_t (*sums)
         __m512i t[TILE_VECTORS], last = _mm512_setzero_si512();
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
-            last = t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LNT_LANES512), m[v], odd[v]);
+            last = t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LANES), m[v], odd[v]);
         }
         __m512i y = lnt_narrow512(&j->law, by_four, t[0], vectors > 1 ? t[1] : last, last, last);
         _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(y));
@@ -114,11 +112,11 @@ LNT_INLINE LNT_AVX512 void finish_residual(const job *j, target to, int32_t (*su
         __m512i y[TILE_VECTORS];
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
-            __m512i acc = load(sums[i] + v * LNT_LANES512);
+            __m512i acc = load(sums[i] + v * LANES);
             __m512i branch = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
             branch = _mm512_min_epi32(branch, _mm512_set1_epi32(INT16_MAX));
             branch = _mm512_max_epi32(branch, _mm512_set1_epi32(INT16_MIN));
-            const int8_t *shortcut = to.in2[i] + j->c + v * LNT_LANES512;
+            const int8_t *shortcut = to.in2[i] + j->c + v * LANES;
             __m512i x = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)(j->mask >> 16 * v), shortcut));
             __m512i pairs = _mm512_mask_blend_epi16(0xAAAAAAAA, branch, _mm512_slli_epi32(x, 16));
             y[v] = _mm512_srai_epi32(_mm512_dpwssd_epi32(offset, pairs, factors), 14);
@@ -135,9 +133,9 @@ LNT_INLINE LNT_AVX512 void finish_wide(const job *j, target to, int32_t (*sums)[
         int32_t *out = (int32_t *)(void *)to.out[i] + j->c;
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
-            __m512i acc = load(sums[i] + v * LNT_LANES512);
+            __m512i acc = load(sums[i] + v * LANES);
             __m512i y = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
-            _mm512_mask_storeu_epi32(out + v * LNT_LANES512, (__mmask16)(j->mask >> 16 * v), y);
+            _mm512_mask_storeu_epi32(out + v * LANES, (__mmask16)(j->mask >> 16 * v), y);
         }
     }
 }
@@ -155,7 +153,7 @@ LNT_INLINE LNT_AVX512 void finish(const job *j, target to, int32_t (*sums)[SUMS]
 }
 
 /* All tiles of a block for the channels of one job. */
-LNT_INLINE LNT_AVX512 void multiply_block(const job *j, const lnt_block512 *block, int vectors) {
+LNT_INLINE LNT_AVX512 void multiply_block(const job *j, const lnt_block *block, int vectors) {
     _Alignas(64) int32_t sums[TILE_PIXELS][SUMS];
     uint32_t i = 0, left;
     for (; (left = block->count - i) != 0;) {
@@ -182,23 +180,29 @@ LNT_INLINE LNT_AVX512 void multiply_block(const job *j, const lnt_block512 *bloc
     }
 }
 
-LNT_AVX512 static void multiply_1(const job *j, const lnt_block512 *block) { multiply_block(j, block, 1); }
-LNT_AVX512 static void multiply_2(const job *j, const lnt_block512 *block) { multiply_block(j, block, 2); }
-LNT_AVX512 static void multiply_3(const job *j, const lnt_block512 *block) { multiply_block(j, block, 3); }
+LNT_AVX512 static void multiply_1(const job *j, const lnt_block *block) { multiply_block(j, block, 1); }
+LNT_AVX512 static void multiply_2(const job *j, const lnt_block *block) { multiply_block(j, block, 2); }
+LNT_AVX512 static void multiply_3(const job *j, const lnt_block *block) { multiply_block(j, block, 3); }
 
-LNT_AVX512 void lnt_gemm512(const lnt_params *p, const lnt_block512 *block, uint32_t c, uint32_t cn) {
+LNT_AVX512 static void multiply_channels(const lnt_params *p, const lnt_block *block, uint32_t c, uint32_t cn) {
     job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law512(p)};
-    j.panel_bytes = lnt_panel_bytes(j.units, LNT_LANES512);
+    j.panel_bytes = lnt_panel_bytes(j.units, LANES);
     for (uint32_t end = c + cn; c < end;) {
-        uint32_t vectors = (end - c + LNT_LANES512 - 1) / LNT_LANES512;
+        uint32_t vectors = (end - c + LANES - 1) / LANES;
         /* Two and two rather than three and one: two loads of weights serve more products than one. */
         vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
-        uint32_t channels = vectors * LNT_LANES512;
-        j.panel = p->packed + LNT_SCALING_BYTES + c / LNT_LANES512 * j.panel_bytes;
+        uint32_t channels = vectors * LANES;
+        j.panel = p->packed + LNT_SCALING_BYTES + c / LANES * j.panel_bytes;
         j.c = c;
         j.mask = lnt_first512(end - c < channels ? end - c : channels);
         (vectors == 1 ? multiply_1 : vectors == 2 ? multiply_2 : multiply_3)(&j, block);
         c += channels;
     }
 }
+
+const lnt_isa lnt_avx512vnni = {.panels = {.lanes = LANES, .unit = 4},
+                                .tile = TILE_PIXELS,
+                                .element = 1,
+                                .copy = copy,
+                                .multiply = multiply_channels};
 #endif

@@ -79,7 +79,7 @@ LNT_INLINE LNT_AVX512 __m512i lnt_in_order512(__m512i y) {
 }
 
 /* The first n of 64 lanes. */
-LNT_INLINE LNT_AVX512 __mmask64 lnt_first512(uint32_t n) { return n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1; }
+LNT_INLINE LNT_AVX512 __mmask64 lnt_first512(size_t n) { return n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1; }
 
 #endif
 #endif

@@ -10,4 +10,16 @@ static const lnt_kernel *const avx512vnni[] = {&q8_conv_avx512vnni,      &q8_dep
 
 const lnt_family lnt_family_avx512vnni = {
     .name = "avx512vnni", .runs_here = lnt_has_avx512vnni, .kernels = avx512vnni, .id = LNT_FAMILY_UNFILED};
+
+static const lnt_kernel *const avxvnni[] = {
+    &q8_conv_avxvnni, &q8_depthwise_avxvnni, &q8_pointwise_avxvnni, &q8_fully_connected_avxvnni, LNT_REF_KERNELS, NULL};
+
+const lnt_family lnt_family_avxvnni = {
+    .name = "avxvnni", .runs_here = lnt_has_avxvnni, .kernels = avxvnni, .id = LNT_FAMILY_UNFILED};
+
+static const lnt_kernel *const avx2[] = {
+    &q8_conv_avx2, &q8_depthwise_avx2, &q8_pointwise_avx2, &q8_fully_connected_avx2, LNT_REF_KERNELS, NULL};
+
+const lnt_family lnt_family_avx2 = {
+    .name = "avx2", .runs_here = lnt_has_avx2, .kernels = avx2, .id = LNT_FAMILY_UNFILED};
 #endif

@@ -11,7 +11,19 @@ extern const lnt_kernel q8_depthwise_avx512vnni;
 extern const lnt_kernel q8_pointwise_avx512vnni;
 extern const lnt_kernel q8_fully_connected_avx512vnni;
 
+extern const lnt_kernel q8_conv_avxvnni;
+extern const lnt_kernel q8_depthwise_avxvnni;
+extern const lnt_kernel q8_pointwise_avxvnni;
+extern const lnt_kernel q8_fully_connected_avxvnni;
+
+extern const lnt_kernel q8_conv_avx2;
+extern const lnt_kernel q8_depthwise_avx2;
+extern const lnt_kernel q8_pointwise_avx2;
+extern const lnt_kernel q8_fully_connected_avx2;
+
 extern const lnt_family lnt_family_avx512vnni;
+extern const lnt_family lnt_family_avxvnni;
+extern const lnt_family lnt_family_avx2;
 #endif
 
 #endif

@@ -45,9 +45,9 @@ static uint32_t root(uint32_t value) {
 
 /* Mostly one that brings sums of random products to the size of an int8 (or, with a residual, 64 times that); powers
  * of two among them, for ties. */
-static int32_t draw_multiplier(rng *r, const sample *s) {
+static int32_t draw_multiplier(rng *r, const sample *s, bool plain) {
     const int32_t most = (1 << 30) - 1;
-    uint32_t way = rng_below(r, 16);
+    uint32_t way = plain ? 4 + rng_below(r, 12) : rng_below(r, 16);
     if (way < 4) {
         return way == 0 ? 0 : way == 1 ? 1 : way == 2 ? most : (int32_t)rng_below(r, 1u << 30);
     }
@@ -70,10 +70,10 @@ static bool place_channels(rng *r, sample *s) {
         return false;
     }
     int32_t most = (int32_t)(((uint32_t)INT32_MAX >> s->op.shift) - 16384 * sample_taps(s));
-    bool plain = rng_chance(r, 50);
+    bool plain = rng_chance(r, 50); /* as converters make them: one odd channel can be enough for another way */
     for (uint32_t i = 0; i < channels; i++) {
         int32_t pair[2] = {plain ? rng_within(r, -most / 65536, most / 65536) : draw_bias(r, most),
-                           draw_multiplier(r, s)};
+                           draw_multiplier(r, s, plain)};
         memcpy(bias + 4 * (size_t)i, &pair[0], 4);
         memcpy(multiplier + 4 * (size_t)i, &pair[1], 4);
     }

@@ -12,10 +12,11 @@ static const uint16_t usual_sizes[] = {1, 2, 3, 4, 5, 7, 8, 10, 14, 16, 20, 28, 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 static uint16_t draw_size(rng *r) {
-    uint32_t way = rng_below(r, 10);
-    return (uint16_t)(way < 5   ? 1 + rng_below(r, 12)
-                      : way < 8 ? usual_sizes[rng_below(r, COUNT(usual_sizes))]
-                                : 1 + rng_below(r, 48));
+    uint32_t way = rng_below(r, 100);
+    return (uint16_t)(way < 50   ? 1 + rng_below(r, 12)
+                      : way < 80 ? usual_sizes[rng_below(r, COUNT(usual_sizes))]
+                      : way < 98 ? 1 + rng_below(r, 48)
+                                 : 1 + rng_below(r, 1000));
 }
 
 static uint16_t draw_channels(rng *r) {
@@ -79,11 +80,11 @@ typedef struct axis {
 
 static uint32_t most_outputs(const axis *a) { return (a->in + a->pad - 1) / a->stride + 1; }
 
-static axis draw_axis(rng *r, bool usual, uint32_t stride) {
+static axis draw_axis(rng *r, bool usual, uint32_t stride, uint32_t most_kernel) {
     axis a = {.kernel = 3, .stride = stride, .in = draw_size(r)};
     if (!usual) {
-        a.kernel = rng_chance(r, 90) ? 1 + rng_below(r, 7) : 1 + rng_below(r, LNT_MAX_KERNEL_H);
-        a.stride = rng_chance(r, 95) ? 1 + rng_below(r, 4) : 1 + rng_below(r, 9);
+        a.kernel = rng_chance(r, 90) ? 1 + rng_below(r, 7) : 1 + rng_below(r, most_kernel);
+        a.stride = rng_chance(r, 95) ? 1 + rng_below(r, 4) : 1 + rng_below(r, most_kernel);
     }
     a.pad = usual ? (rng_chance(r, 30) ? 0 : 1) : rng_below(r, a.kernel);
     uint32_t same = (a.in + a.stride - 1) / a.stride;
@@ -95,8 +96,8 @@ static axis draw_axis(rng *r, bool usual, uint32_t stride) {
 static void draw_window(rng *r, sample *s, uint32_t in_channels, uint32_t out_channels) {
     bool usual = rng_chance(r, 60);
     uint32_t stride = 1 + rng_below(r, 2);
-    axis h = draw_axis(r, usual, stride);
-    axis w = draw_axis(r, usual, stride);
+    axis h = draw_axis(r, usual, stride, LNT_MAX_KERNEL_H);
+    axis w = draw_axis(r, usual, stride, rng_chance(r, 80) ? LNT_MAX_KERNEL_H : UINT8_MAX);
     s->op.kernel_h = (uint8_t)h.kernel;
     s->op.kernel_w = (uint8_t)w.kernel;
     s->op.stride_h = (uint8_t)h.stride;
@@ -177,6 +178,10 @@ uint32_t sample_taps(const sample *s) {
 static void draw_dense(rng *r, sample *s, const limits *l) {
     bool logits = s->op.kind == LNT_OP_KIND_FULLY_CONNECTED;
     uint32_t in = draw_channels(r), out = draw_channels(r);
+    if (rng_chance(r, 2)) { /* deeper than kernels have room for */
+        in = 1 + rng_below(r, UINT16_MAX);
+        out = 1 + rng_below(r, 8);
+    }
     while (in * out > l->weights) {
         *(in > out ? &in : &out) /= 2;
     }
