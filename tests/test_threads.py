@@ -105,6 +105,7 @@ def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
 
     def change(_threads: _threads.Threads, hooks: Any) -> None:
         hooks.parallel_for = callback
+        hooks.least_work = 50_000
 
     hooked(change)
     graph = random_networks.network(3)

@@ -15,6 +15,10 @@ HEIGHTS = (16, 8, 4, 2)
 """Rows a step that are tried before single rows."""
 
 
+FAST_HEIGHT = 32
+"""Rows a step where there is no budget: as fast as any in one thread, and what threads want (docs/performance.md)."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """Bytes that a network may take. None: as much as it likes.
@@ -39,7 +43,7 @@ def plans(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> tuple[Pl
     smallest = choose(graph, budget, push_rows=push_rows)
     if budget != NO_BUDGET:
         return (smallest,)
-    fastest = Planner(graph, push_rows=push_rows, strip_height=HEIGHTS[0], strips=False).smallest()
+    fastest = Planner(graph, push_rows=push_rows, strip_height=FAST_HEIGHT, strips=False).smallest()
     return (fastest, smallest) if fastest.arena_bytes > smallest.arena_bytes else (smallest,)
 
 
