@@ -36,12 +36,12 @@ NO_BUDGET = Budget()
 
 
 def plans(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> tuple[Plan, ...]:
-    """What a file is given: the one plan of a budget; without any, a fast plan of tall steps and then the smallest.
+    """What a file is given: with a budget of RAM its plan, else a fast one of tall steps and then the smallest.
 
     Raises LinnetError where nothing fits.
     """
     smallest = choose(graph, budget, push_rows=push_rows)
-    if budget != NO_BUDGET:
+    if budget.ram is not None:
         return (smallest,)
     fastest = Planner(graph, push_rows=push_rows, strip_height=FAST_HEIGHT, strips=False).smallest()
     return (fastest, smallest) if fastest.arena_bytes > smallest.arena_bytes else (smallest,)
