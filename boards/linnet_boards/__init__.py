@@ -10,6 +10,8 @@ from typing import Any
 
 from linnet.errors import LinnetError
 
+from .cortex_m import CortexM, parse
+
 
 @dataclass(frozen=True)
 class Board:
@@ -25,6 +27,7 @@ class Board:
     flash_bytes: where the model file lies beside the program; None where it is loaded from a disk or card.
     l1_bytes, l2_bytes: data cache of one core, and the cache behind it, as far as the arena goes through them; 0: none.
     source: where these figures come from.
+    cortex_m: how its firmware is made; None where Linux runs.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Board:
     l1_bytes: int
     l2_bytes: int
     source: str
+    cortex_m: CortexM | None = None
 
     @property
     def arena_limit(self) -> int:
@@ -72,7 +76,15 @@ def _read(name: str) -> Board:
     flash = fields.pop("flash_kib", None)
     sizes = {f"{key}_bytes": 1024 * fields.pop(f"{key}_kib") for key in ("ram", "arena", "reserve", "l1", "l2")}
     features = tuple(fields.pop("features"))
-    return Board(name=name, features=features, flash_bytes=None if flash is None else 1024 * flash, **sizes, **fields)
+    firmware = fields.pop("cortex_m", None)
+    return Board(
+        name=name,
+        features=features,
+        flash_bytes=None if flash is None else 1024 * flash,
+        cortex_m=None if firmware is None else parse(name, firmware),
+        **sizes,
+        **fields,
+    )
 
 
 def _data() -> Any:

@@ -16,7 +16,7 @@ from linnet import bench_report, measure, sizes
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
-from linnet.measure import FloatArray, LocalRunner, OperatorShare, Runner, Timed
+from linnet.measure import LocalRunner, OperatorShare, Runner, Timed, Times
 from linnet.model import Model, load
 from linnet.report import to_json
 
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     sizes.add_ram(parser)
     parser.add_argument("--input", metavar="PICTURE", help="what `linnet run` takes (default: noise)")
+    parser.add_argument("--totals", action="store_true", help="print no tables of operators")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
     others = parser.add_argument_group("other runtimes, each in a process of its own, in turn with Linnet")
@@ -72,14 +73,14 @@ class PeerTime:
 
 @dataclass(frozen=True)
 class Run:
-    """One number of threads. seconds: of each runtime by name, (rounds, block)."""
+    """One number of threads. times: of each runtime by name."""
 
     threads: int
     statistics: measure.Statistics
     operators: tuple[OperatorShare, ...]
     peers: dict[str, PeerTime]
     machine: Report
-    seconds: dict[str, FloatArray]
+    times: dict[str, Times]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(bench_report.as_json(args.model, model, runs, absent)))
     else:
-        print(bench_report.text(args.model, model, runs))
+        print(bench_report.text(args.model, model, runs, operators=not args.totals))
     return 0
 
 
@@ -121,9 +122,9 @@ def measured(
         for each in contenders:
             each.time(args.warmup)
         watch = Watch()
-        seconds = measure.interleave(contenders, args.runs, args.block, watch.after)
+        times = measure.interleave(contenders, args.runs, args.block, watch.after)
         machine = watch.report()
-    ours = seconds[runner.name]
+    ours = times[runner.name]
     statistics = measure.statistics(ours)
     top1 = int(runner.run(values).argmax())
     return Run(
@@ -135,13 +136,13 @@ def measured(
                 version=each.version,
                 same_top1=each.top1 == top1,
                 notes=dict(each.peer.notes),
-                statistics=measure.statistics(seconds[each.name]),
-                ratio=measure.ratio(ours, seconds[each.name]),
+                statistics=measure.statistics(times[each.name]),
+                ratio=measure.ratio(ours, times[each.name]),
             )
             for each in beside
         },
         machine=machine,
-        seconds=seconds,
+        times=times,
     )
 
 
