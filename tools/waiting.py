@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import bench
+import bench_plans
 
-sys.path.insert(0, str(bench.ROOT / "build_support"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build_support"))
 
-from linnet_clib import KERNELS, compiler, host_sources, sources
+from linnet_clib import KERNELS, ROOT, compiler, host_sources, sources
 
 
 def build(folder: Path) -> Path:
@@ -28,7 +28,7 @@ def build(folder: Path) -> Path:
     if command is None:
         sys.exit("no C compiler: set CC, or `apt install gcc`")
     flags = ["-std=c11", "-O3", "-pthread", f"-I{KERNELS / 'include'}"]
-    files = [bench.ROOT / "tests/c/waiting.c", *sources(), *host_sources()]
+    files = [ROOT / "tests/c/waiting.c", *sources(), *host_sources()]
     subprocess.run([*command, *flags, *files, "-o", folder / "waiting"], check=True)
     return folder / "waiting"
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
 
-    graph = bench.network(options.width, options.size)
+    graph = bench_plans.network(options.width, options.size)
     plans = {
         f"rings, {n} rows a step": Planner(graph, strip_height=n, strips=False).smallest() for n in options.heights
     }
