@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import shlex
 import subprocess
 import sys
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -251,3 +255,43 @@ def test_the_device_needs_nothing_of_the_workstations(model: Path) -> None:
     done = subprocess.run([*command, "--peers", "litert"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "pip install 'linnet[convert]'" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- make bench
+
+
+@pytest.mark.parametrize("real", [True, False], ids=["assets", "seeded"])
+def test_make_bench_gives_commands_that_are_understood(
+    real: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import bench as tool
+
+    given: list[list[str]] = []
+
+    def record(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        given.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setenv("LINNET_ASSETS", str(tmp_path) if real else "")
+    (tmp_path / tool.TFLITE_PYTHON).parent.mkdir(parents=True)
+    (tmp_path / tool.TFLITE_PYTHON).touch()
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--plans", "--runs", "7", "--threads", "1,2"])
+    tool.main()
+    modules = {point.name: point.module for point in entry_points(group=cli.GROUP)}
+    beside = []
+    for command in given:
+        if command[0] != tool.LINNET:
+            assert command[:2] == [".venv/bin/python", "tools/bench_plans.py"]
+            continue
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        import_module(modules[command[1]]).add_arguments(parser)
+        parsed = parser.parse_args(command[2:])
+        if command[1] == "bench" and parsed.peers:
+            assert (parsed.threads, parsed.runs) == ((1, 2), 7)
+            beside.append(parsed.peers)
+    assert beside == ["onnxruntime,litert,tflite-runtime" if real else "onnxruntime", "onnxruntime"]
+    printed = capsys.readouterr().out
+    assert ("has random weights" in printed) == (not real)
+    assert all(f"$ {shlex.join(command)}" in printed for command in given if "bench" in command[1])

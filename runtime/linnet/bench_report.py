@@ -47,23 +47,32 @@ def as_json(name: str, model: Model, runs: Sequence[Run], absent: Mapping[str, s
     }
 
 
-def text(name: str, model: Model, runs: Sequence[Run]) -> str:
+def text(name: str, model: Model, runs: Sequence[Run], operators: bool = True) -> str:
     """Tables for people; operators of the first number of threads only."""
     macs = sum(measure.macs(model.file))
     shape = "x".join(map(str, model.input_details.shape))
     head = f"{name}: input {shape}, {macs / 1e6:.1f} M MACs, kernels {model.kernels}, arena {model.arena_bytes:,} bytes"
     machine = runs[0].machine
     title = f"{head}\n{machine.processor}, {machine.processors} processors"
-    return "\n\n".join([title, *(_run_text(run, macs) for run in runs), _operators_text(runs[0])])
+    below = [_operators_text(runs[0])] if operators else []
+    return "\n\n".join([title, *(_run_text(run, macs) for run in runs), *below])
 
 
 def _run_text(run: Run, macs: int) -> str:
-    rows = [("Linnet", *_times(run.statistics), "", "")]
+    rows = [("Linnet", *_times(run.statistics), "", "", "")]
     for key, peer in run.peers.items():
         form = f" {peer.notes['format']}" if "format" in peer.notes else ""
         spread = f"{peer.ratio.ratio_p10:.2f} to {peer.ratio.ratio_p90:.2f}"
-        rows.append((f"{key} {peer.version}{form}", *_times(peer.statistics), f"{peer.ratio.ratio:.3f}", spread))
-    header: tuple[str, ...] = ("", "median", "p10", "p90", "min", "mean", "Linnet / it", "p10 to p90")
+        rows.append(
+            (
+                f"{key} {peer.version}{form}",
+                *_times(peer.statistics),
+                f"{peer.ratio.ratio:.3f}",
+                spread,
+                f"{peer.ratio.ratio_min:.3f}",
+            )
+        )
+    header: tuple[str, ...] = ("", "median", "p10", "p90", "min", "mean", "Linnet / it", "p10 to p90", "min / min")
     if not run.peers:
         rows, header = [row[:6] for row in rows], header[:6]
     threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     parser.add_argument("--input", metavar="PICTURE", help="what `linnet run` takes (default: noise)")
+    parser.add_argument("--totals", action="store_true", help="print no tables of operators")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
     others = parser.add_argument_group("other runtimes, each in a process of its own, in turn with Linnet")
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(bench_report.as_json(args.model, model, runs, absent)))
     else:
-        print(bench_report.text(args.model, model, runs))
+        print(bench_report.text(args.model, model, runs, operators=not args.totals))
     return 0
 
 
