@@ -177,7 +177,8 @@ LNT_MODEL_PLACE _Alignas(16) const uint8_t lnt_model[LNT_MODEL_BYTES] =
 def write(folder: Path, family: Family, kernels: Sequence[str], defined: Sequence[str] = ()) -> list[Path]:
     """Write all that does not depend on the plan. defined: macros for the board's processor.
 
-    The C and assembly files to compile, relative to the folder."""
+    The C and assembly files to compile, relative to the folder.
+    """
     files = library_sources(family, kernels)
     target = folder / "linnet"
     for path in files:

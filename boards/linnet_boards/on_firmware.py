@@ -15,7 +15,6 @@ import numpy.typing as npt
 from linnet.errors import LinnetError
 from linnet.model import Model, load
 from linnet_converter import lnt_file
-from linnet_converter.weights_read import weight_words
 
 from . import Board, board, building, hashes, names
 from .conversation import Device, Inference

@@ -2,9 +2,9 @@
  *
  *     qemu-system-arm -plugin classes.so,from=ADDRESS,to=ADDRESS,out=FILE ...
  *
- * Each time the function at `to` is called FILE gets a line: how many of each class have run so far between calls of the
- * function at `from` and of that at `to`, in the order of enum class. Branches that are taken are counted beside their
- * own class, and so are registers that multiple loads and stores move.
+ * Each time the function at `to` is called FILE gets a line: how many of each class have run so far between calls of
+ * the function at `from` and of that at `to`, in the order of enum class. Branches that are taken are counted beside
+ * their own class, and so are registers that multiple loads and stores move.
  *
  * Plugin interface 1 (QEMU 6.0 to 8.2); what is used of it is declared here, after
  * https://www.qemu.org/docs/master/devel/tcg-plugins.html. Encodings: ARM DDI 0403 and DDI 0553. */
@@ -37,8 +37,23 @@ extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 EXPORTED int qemu_plugin_version = 1;
 EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc, char **argv);
 
-enum class { OTHER, LOAD, STORE, MULTIPLE, MULTIPLY, LONG_MULTIPLY, DIVIDE, BRANCH, FLOAT, VECTOR, VECTOR_MEMORY, LOOP_END,
-             TAKEN, REGISTERS, CLASSES };
+enum class {
+    OTHER,
+    LOAD,
+    STORE,
+    MULTIPLE,
+    MULTIPLY,
+    LONG_MULTIPLY,
+    DIVIDE,
+    BRANCH,
+    FLOAT,
+    VECTOR,
+    VECTOR_MEMORY,
+    LOOP_END,
+    TAKEN,
+    REGISTERS,
+    CLASSES
+};
 
 /* What a translated block adds each time it is entered. */
 typedef struct block {
@@ -110,8 +125,8 @@ static enum class wide(uint32_t h, uint32_t h2, uint32_t *registers) {
         return (h & 0xFFD0) == 0xFB90 && (h2 & 0x00F0) == 0x00F0 ? DIVIDE : LONG_MULTIPLY;
     }
     if ((h & 0xF800) == 0xF000 && (h2 & 0x8000) != 0) {
-        if ((h & 0xFF80) == 0xF000 && (h2 & 0xF001) == 0xC001 && (h & 0x0040) == 0) {
-            return LOOP_END; /* LE, LETP */
+        if ((h2 & 0xD001) == 0xC001) { /* DLS, WLS; LE, LETP */
+            return h & 0x0040 ? OTHER : LOOP_END;
         }
         return (h2 & 0x5000) != 0 || (h & 0x0380) != 0x0380 ? BRANCH : OTHER;
     }
@@ -155,8 +170,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         size_t size = qemu_plugin_insn_size(insn);
         uint32_t h = bytes[0] | (uint32_t)bytes[1] << 8;
         uint32_t registers = 0;
-        enum class found = size == 2 ? narrow(h, &registers)
-                                     : wide(h, bytes[2] | (uint32_t)bytes[3] << 8, &registers);
+        enum class found = size == 2 ? narrow(h, &registers) : wide(h, bytes[2] | (uint32_t)bytes[3] << 8, &registers);
         b->counts[found]++;
         b->counts[REGISTERS] += registers;
         b->start = i == 0 ? qemu_plugin_insn_vaddr(insn) : b->start;
