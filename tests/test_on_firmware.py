@@ -86,7 +86,9 @@ def test_profile_and_answers(graph: QGraph, path: Path) -> None:
         for values, (found, nanoseconds) in zip(pictures, runner.answers(pictures, logits), strict=True):
             assert found.tolist() == here.trace(values, [logits])[0].values.ravel().tolist()
             assert nanoseconds > 0
-        changed = replace(graph.ops[3], weights=np.negative(graph.ops[3].weights))
+        weights = graph.ops[3].weights
+        assert weights is not None
+        changed = replace(graph.ops[3], weights=np.negative(weights))
         other = replace(graph, ops=(*graph.ops[:3], changed, *graph.ops[4:]))
         wrong = FirmwareRunner(linnet.load(small_networks.lnt(other)), runner.device, runner.machine)
         with pytest.raises(LinnetError, match=r"mps2-an386: op3 \(\w+\) computes other values than here"):
