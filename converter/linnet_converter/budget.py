@@ -19,6 +19,9 @@ HEIGHTS = (16, 8, 4, 2)
 FAST_HEIGHT = 32
 """Rows a step where there is no budget: as fast as any in one thread, and what threads want (docs/performance.md)."""
 
+SLOW = 4.0
+"""Cycles a word of weights from which on reading them less often is worth more than rows in the cache."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -59,8 +62,8 @@ def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False, kernels: K
     if budget.ram is None:
         return Planner(graph, push_rows=push_rows, kernels=kernels).smallest()
     for height in HEIGHTS:
-        if budget.cache and step_bytes(graph, height) > budget.cache // 2:
-            continue
+        if budget.cache and budget.word_cycles < SLOW and step_bytes(graph, height) > budget.cache // 2:
+            continue  # rows that fall out of the cache cost more than weights that are read again
         planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False, kernels=kernels)
         if plan := planner.rings_within(budget.ram):
             return plan

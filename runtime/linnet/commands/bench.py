@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from linnet import bench_report, measure, sizes
+from linnet import bench_report, elsewhere, measure, sizes
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--totals", action="store_true", help="print no tables of operators")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
+    away = parser.add_argument_group("elsewhere")
+    elsewhere.add_argument(away, ", or `emulator`: count instructions instead")
+    away.add_argument("--board", metavar="NAME", help="the board to emulate (`linnet boards`)")
+    away.add_argument(
+        "--allow-throttled", action="store_true", help="exit status 0 even where the board did not run at full speed"
+    )
     others = parser.add_argument_group("other runtimes, each in a process of its own, in turn with Linnet")
     others.add_argument("--peers", metavar="P,P", help="of onnxruntime, litert, tflite-runtime")
     others.add_argument(
@@ -84,7 +90,11 @@ class Run:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure each number of threads, in this process and on this machine."""
+    """Measure each number of threads, in this process and on this machine, or elsewhere."""
+    if args.on:
+        return int(elsewhere.provider("bench")(args))
+    if args.board or args.allow_throttled:
+        raise LinnetError("--board and --allow-throttled go with --on")
     model = load(args.model, kernels=args.kernels, ram=args.ram)
     values = model.prepare(args.input if args.input else noise(model))
     runs: list[Run] = []
