@@ -107,10 +107,10 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *sp
     const int8_t *w = (const int8_t *)packed + 32 * V;
 #pragma GCC unroll 4
     for (int i = 0; i < P; i++) {
-        const int32_t *from = lnt_again(bias);
+        LNT_HIDE(bias);
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) {
-            acc[i][v] = v < V ? vld1q_s32(from + 4 * v) : vdupq_n_s32(0);
+            acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
     for (uint32_t n = steps / 2; n != 0; n--) {

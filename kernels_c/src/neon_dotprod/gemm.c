@@ -38,24 +38,25 @@ LNT_INLINE const int8_t *step(int32x4_t acc[][4], const int8x16_t *x, const int8
 }
 
 /* Sums of P pixels and V vectors of channels of the tile at `packed`. */
-LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x, size_t pitch, uint32_t depth, int P,
-                     int V) {
+LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x, const size_t *to, uint32_t depth,
+                     int P, int V) {
     const int32_t *bias = (const int32_t *)(const void *)packed;
     const int8_t *w = (const int8_t *)packed + 32 * V;
 #pragma GCC unroll 6
     for (int i = 0; i < P; i++) {
-        const int32_t *from = lnt_again(bias);
+        LNT_HIDE(bias);
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) {
-            acc[i][v] = v < V ? vld1q_s32(from + 4 * v) : vdupq_n_s32(0);
+            acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
     int8x16_t values[6];
     const int8_t *at = x;
     for (uint32_t n = depth / 16; n != 0; n--, at += 16) {
+        __asm__ volatile("" : "+r"(at), "+r"(w)); /* or all addresses are computed anew */
 #pragma GCC unroll 6
         for (int i = 0; i < P; i++) {
-            values[i] = vld1q_s8(at + (size_t)i * pitch);
+            values[i] = vld1q_s8(at + to[i]);
         }
         w = step(acc, values, w, P, V, 0);
         w = step(acc, values, w, P, V, 1);
@@ -66,7 +67,7 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x,
     if (rest != 0) {
 #pragma GCC unroll 6
         for (int i = 0; i < P; i++) {
-            values[i] = lnt_load_end(x + (size_t)i * pitch, depth);
+            values[i] = lnt_load_end(x + to[i], depth);
         }
         if (rest > 12) {
             w = step(acc, values, w, P, V, 0);
@@ -88,11 +89,20 @@ typedef struct tile {
     int8_t *out;
     const int8_t *in2;
     uint32_t own;
+    size_t to[6]; /* the pixels of a tile from the first */
 } tile;
+
+LNT_INLINE void find_pixels(tile *t, size_t pitch) {
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; i++) {
+        t->to[i] = (size_t)i * pitch;
+        __asm__("" : "+r"(t->to[i])); /* or each is computed where it is used */
+    }
+}
 
 LNT_INLINE void run_pixels(const lnt_gemm *g, tile *t, int P, int V, uint32_t own, uint32_t mode) {
     int32x4_t acc[6][4];
-    dots(acc, t->packed, t->x, g->x_pitch, g->depth, P, V);
+    dots(acc, t->packed, t->x, t->to, g->depth, P, V);
     lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, &g->narrow, t->out, t->in2, g->out_pitch, own, P, V, mode);
     t->x += (size_t)P * g->x_pitch;
     t->out += (size_t)P * g->out_pitch;
@@ -104,6 +114,7 @@ LNT_INLINE void run_pixels(const lnt_gemm *g, tile *t, int P, int V, uint32_t ow
 /* g is copied: the compiler cannot know that no output lies over it. */
 LNT_INLINE void run_tile16(const lnt_gemm *from, tile t, uint32_t pixels, uint32_t mode) {
     lnt_gemm g = *from;
+    find_pixels(&t, g.x_pitch);
     for (; pixels >= 6; pixels -= 6) {
         run_pixels(&g, &t, 6, 4, 16, mode);
     }
@@ -120,6 +131,7 @@ LNT_INLINE void run_tile16(const lnt_gemm *from, tile t, uint32_t pixels, uint32
 
 LNT_INLINE void run_tile8(const lnt_gemm *from, tile t, uint32_t pixels, uint32_t own, uint32_t mode) {
     lnt_gemm g = *from;
+    find_pixels(&t, g.x_pitch);
     for (; pixels >= 6; pixels -= 6) {
         run_pixels(&g, &t, 6, 2, own, mode);
     }
@@ -130,6 +142,7 @@ LNT_INLINE void run_tile8(const lnt_gemm *from, tile t, uint32_t pixels, uint32_
 
 /* Any number of channels, pixel by pixel. */
 static void run_tile_part(const lnt_gemm *g, tile t, uint32_t pixels) {
+    t.to[0] = 0;
     for (; pixels != 0; pixels--) {
         if (t.own <= 8) {
             run_pixels(g, &t, 1, 2, t.own, g->narrow.mode);
@@ -185,13 +198,14 @@ void lnt_gemm_dotprod(const lnt_gemm *g, const int8_t *x, int8_t *out, const int
 void lnt_gemm_dotprod_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
     size_t tile_bytes = lnt_gemm_tile_bytes(g->depth, 4);
     const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, g->c);
+    const size_t to[1] = {0};
     for (uint32_t c = 0; c < g->cn; c += LNT_GEMM_CHANNELS, packed += tile_bytes) {
         uint32_t own = g->cn - c < LNT_GEMM_CHANNELS ? g->cn - c : LNT_GEMM_CHANNELS;
         int32x4_t acc[1][4] = {{vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}};
         if (own <= 8) {
-            dots(acc, packed, x, 0, g->depth, 1, 2);
+            dots(acc, packed, x, to, g->depth, 1, 2);
         } else {
-            dots(acc, packed, x, 0, g->depth, 1, 4);
+            dots(acc, packed, x, to, g->depth, 1, 4);
         }
         lnt_gemm_finish_int32(acc[0], packed, &g->narrow, own, out + g->c + c);
     }
