@@ -93,7 +93,7 @@ def test_a_peer_answers_over_pipes(tmp_path: Path) -> None:
         block = runner.time(3)
         assert block.seconds.shape == (3,)
         assert (block.seconds >= 0.01).all()  # 20 ms on two threads
-        assert block.cpu_seconds > 0
+        assert 0 < block.cpu_seconds < block.process_seconds
         process = runner._process
     assert process.poll() is not None
 

@@ -141,7 +141,7 @@ class Peers:
                 raise PeerError("; ".join(refused))
             times = interleave(runners, _TRIAL_RUNS, _TRIAL_BLOCK)
             # the shortest, which a busy machine disturbs least
-            found = {runner.name: 1e3 * float(times[runner.name].min()) for runner in runners}
+            found = {runner.name: 1e3 * float(times[runner.name].seconds.min()) for runner in runners}
             best = min(runners, key=lambda runner: found[runner.name]).peer
         return replace(best, key=f"onnxruntime_{activations}", notes={"format": best.key, "format_trial_ms": found})
 

@@ -19,6 +19,10 @@ HEIGHTS = (16, 8, 4, 2)
 """Rows a step that are tried before single rows."""
 
 
+SLOW = 4.0
+"""Cycles a word of weights from which on reading them less often is worth more than rows in the cache."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """Bytes that a network may take. None: as much as it likes.
@@ -54,8 +58,8 @@ def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False, kernels: K
     if budget.ram is None:
         return Planner(graph, push_rows=push_rows, kernels=kernels).smallest()
     for height in HEIGHTS:
-        if budget.cache and step_bytes(graph, height) > budget.cache // 2:
-            continue
+        if budget.cache and budget.word_cycles < SLOW and step_bytes(graph, height) > budget.cache // 2:
+            continue  # rows that fall out of the cache cost more than weights that are read again
         planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False, kernels=kernels)
         if plan := planner.rings_within(budget.ram):
             return plan
