@@ -23,7 +23,9 @@ LNT_SOURCES := \
     src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
+    src/mve/columns.c \
     src/mve/conv.c \
+    src/mve/depthwise.c \
     src/mve/pack_product.c \
     src/mve/pointwise.c \
     src/mve/product.c \

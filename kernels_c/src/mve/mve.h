@@ -14,10 +14,10 @@
 #endif
 
 extern const lnt_kernel q8_conv_mve;
-
+extern const lnt_kernel q8_depthwise_mve;
 extern const lnt_kernel q8_pointwise_mve;
 
 /* What the family's list begins with. */
-#define LNT_MVE_KERNELS &q8_conv_mve, &q8_pointwise_mve
+#define LNT_MVE_KERNELS &q8_conv_mve, &q8_depthwise_mve, &q8_pointwise_mve
 
 #endif
