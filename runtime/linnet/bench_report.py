@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from linnet import measure
-from linnet.model import Model
+from linnet.model import TensorDetails
+from linnet.modelfile import ModelFile
 from linnet.report import table
 
 if TYPE_CHECKING:
     from linnet.commands.bench import Run
 
 
-def as_json(name: str, model: Model, runs: Sequence[Run], absent: Mapping[str, str]) -> dict[str, Any]:
+class Subject(Protocol):
+    """The part of `Model` that a report tells."""
+
+    @property
+    def file(self) -> ModelFile: ...
+    @property
+    def input_details(self) -> TensorDetails: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def arena_bytes(self) -> int: ...
+
+
+def as_json(name: str, model: Subject, runs: Sequence[Run], absent: Mapping[str, str]) -> dict[str, Any]:
     """absent: peers that were asked for and do not work, with the line that says why."""
     macs = sum(measure.macs(model.file))
     return {
@@ -47,7 +61,7 @@ def as_json(name: str, model: Model, runs: Sequence[Run], absent: Mapping[str, s
     }
 
 
-def text(name: str, model: Model, runs: Sequence[Run], operators: bool = True) -> str:
+def text(name: str, model: Subject, runs: Sequence[Run], operators: bool = True) -> str:
     """Tables for people; operators of the first number of threads only."""
     macs = sum(measure.macs(model.file))
     shape = "x".join(map(str, model.input_details.shape))

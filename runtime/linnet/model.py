@@ -88,12 +88,18 @@ class Model:
         at = _native.pointer(data)
         needed = native.lnt_arena_bytes(at, data.size)
         _native.check(needed, name)
-        self._arena_bytes = int(needed) if ram is None else min(ram, int(needed))
-        self._arena = _native.aligned(self._arena_bytes)
+        least = native.lnt_least_arena_bytes(at, data.size)
+        _native.check(least, name)
+        if ram is not None and ram < least:
+            raise LinnetError(f"{name}: needs {least} bytes of arena, {least - ram} more than the {ram} allowed")
+        self._least_arena_bytes = int(least)
+        room = int(needed) if ram is None else min(ram, int(needed))
+        self._arena = _native.aligned(room)
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
-        _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
+        _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), room), name)
         self._file = ModelFile(data.data)
+        self._arena_bytes = next((p.arena_bytes for p in self._file.plans if p.arena_bytes <= room), room)
         self._kernels, self._packed = self._pack(kernels)
         self._threads = Threads(threads)
         self._input = self._details(0)
@@ -117,14 +123,25 @@ class Model:
         return self._output
 
     @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Of what `run` returns: (channels,) of a 1x1 output, else (height, width, channels)."""
+        shape = self._output.shape
+        return shape[2:] if shape[:2] == (1, 1) else shape
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Name of each class, empty where the file has none."""
         return self._file.labels
 
     @property
     def arena_bytes(self) -> int:
-        """RAM for activations, the model file and `lnt_net` not counted."""
+        """RAM for activations under the plan in use, the model file and `lnt_net` not counted."""
         return self._arena_bytes
+
+    @property
+    def least_arena_bytes(self) -> int:
+        """The same under the smallest plan of the file (`load(ram=)`)."""
+        return self._least_arena_bytes
 
     @property
     def model_bytes(self) -> int:
@@ -168,9 +185,12 @@ class Model:
 
         Raises LinnetError where the source cannot be read or is not what the network takes.
         """
-        values = self.run_quantized(source)
-        real = self._output.scale * (values.astype(np.float64) - self._output.zero_point)
-        return real.astype(np.float32)
+        return self.real(self.run_quantized(source))
+
+    def real(self, values: IntArray) -> npt.NDArray[np.float32]:
+        """What the integers of an answer stand for."""
+        wide = self._output.scale * (values.astype(np.float64) - self._output.zero_point)
+        return wide.astype(np.float32)
 
     def run_quantized(self, source: Input) -> IntArray:
         """Like `run`, but the integers as the network computes them: int32 or int8 (see `output_details`)."""
@@ -201,8 +221,7 @@ class Model:
     def finish(self) -> npt.NDArray[np.float32]:
         """The answer after the last row, as `run` gives it. Raises LinnetError while rows are missing."""
         self._check(self._native.lnt_finish(self._net))
-        values = self._answer()
-        return (self._output.scale * (values.astype(np.float64) - self._output.zero_point)).astype(np.float32)
+        return self.real(self._answer())
 
     def prepare(self, source: Input) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
         """The array that the network takes for a source that `run` takes, C-contiguous, of `input_details`."""
@@ -326,11 +345,9 @@ class Model:
             raise raised[0]
 
     def _answer(self) -> IntArray:
-        shape = self._output.shape
-        flat = shape[2:] if shape[:2] == (1, 1) else shape
-        size = int(np.prod(shape)) * self._output.dtype.itemsize
+        size = int(np.prod(self._output.shape)) * self._output.dtype.itemsize
         raw = _native.ffi.buffer(self._native.lnt_output(self._net), size)
-        return np.frombuffer(raw, self._output.dtype).reshape(flat).copy()
+        return np.frombuffer(raw, self._output.dtype).reshape(self.answer_shape).copy()
 
     def _details(self, which: int) -> TensorDetails:
         info = _native.ffi.new("int32_t[5]")

@@ -20,7 +20,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 #endif
 
 static const lnt_packing packing = {
-    .takes = lnt_product_takes, .bytes = bytes, .pack = pack, .scratch_bytes = scratch_bytes};
+    .takes = lnt_product_takes, .bytes = bytes, .pack = LNT_PACK(pack), .scratch_bytes = scratch_bytes};
 
 const lnt_kernel q8_conv_mve = {.name = "q8_conv_mve",
                                 .run = LNT_MVE_RUN(run),
