@@ -33,6 +33,7 @@ LNT_SOURCES := \
     src/mve/pack_product.c \
     src/mve/pointwise.c \
     src/mve/product.c \
+    src/mve/small_tiles.c \
     src/mve/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \

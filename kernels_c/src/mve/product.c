@@ -153,7 +153,9 @@ static void run_tiles(const work *w, const lnt_tile *first, const lnt_tile *end,
         .with_shortcut = p->in2 != NULL,
         .channel = c,
     };
-    if (cn >= 2) {
+    if (cn >= 2 && w->pixel <= LNT_VECTOR && op->shift == 0 && !p->in2) {
+        lnt_mve_small_tiles(&tiles);
+    } else if (cn >= 2) {
         lnt_mve_tiles(&tiles);
     }
     for (; cn % 2 != 0 && first != end; first++) {
