@@ -78,16 +78,29 @@ size: setup ## code size of the C library per processor; SIZE_FLAGS=--update rew
 	@$(BIN)/python tools/size.py $(REQUIRE) $(SIZE_FLAGS)
 
 .PHONY: bench
-bench: setup ## time MobileNetV2 1.0@224 on this machine
-	@$(BIN)/python tools/bench.py $(BENCH_FLAGS)
+bench: setup ## time MobileNetV2 on this machine, beside other runtimes, and under all plans
+	@$(BIN)/python tools/bench.py --plans $(BENCH_FLAGS)
 
 .PHONY: mutate
 mutate: setup ## break the code in known places, one at a time, and see that a test notices
 	$(BIN)/python tests/mutate.py
 
+# The processor of BOARD, which must have Linux; empty without BOARD.
+TARGET = $(if $(BOARD),$(or $(shell $(BIN)/python build_support/linnet_cross.py --board $(BOARD) --name),$(error BOARD=$(BOARD))))
+PROGRAMS := $(foreach target,aarch64 armv7 armv6,build/$(target)/linnet-run)
+
+.PHONY: lib programs
+lib: setup ## liblinnet.so and linnet-run for BOARD=rpi4 (`linnet boards`), in build/TARGET
+	$(BIN)/python build_support/linnet_cross.py --target $(TARGET) --library build/$(TARGET)/liblinnet.so --program build/$(TARGET)/linnet-run
+
+programs: $(PROGRAMS) ## linnet-run for all boards with Linux: `linnet deploy` copies them, `make wheel` packs them
+
+build/%/linnet-run: $(C_SOURCES) $(C_HEADERS) $(wildcard boards/linnet_run/*) build_support/linnet_cross.py | setup
+	$(BIN)/python build_support/linnet_cross.py --target $* --program $@
+
 .PHONY: wheel
-wheel: setup ## build dist/linnet-*-py3-none-*.whl
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+wheel: setup ## build dist/linnet-*-py3-none-*.whl, for this machine or for BOARD=rpi4
+	LINNET_TARGET=$(TARGET) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
 .PHONY: sanitize

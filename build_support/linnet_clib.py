@@ -58,8 +58,8 @@ def compiler() -> list[str] | None:
 
 
 def requirements() -> list[str]:
-    """Packages without which the library cannot be compiled here."""
-    return [] if system_compiler() else [ZIG_REQUIREMENT]
+    """Packages without which the library cannot be compiled here, or not for LINNET_TARGET."""
+    return [ZIG_REQUIREMENT] if os.environ.get("LINNET_TARGET") or not system_compiler() else []
 
 
 def build(output: Path) -> None:

@@ -8,6 +8,7 @@ LNT_SOURCES := \
     src/error.c \
     src/families.c \
     src/format.c \
+    src/gather.c \
     src/pack.c \
     src/run.c \
     src/strips.c \
@@ -22,6 +23,13 @@ LNT_SOURCES := \
     src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
+    src/mve/columns.c \
+    src/mve/conv.c \
+    src/mve/depthwise.c \
+    src/mve/pack_product.c \
+    src/mve/pointwise.c \
+    src/mve/product.c \
+    src/mve/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
     src/ref/conv.c \
@@ -60,15 +68,18 @@ LNT_SOURCES += \
 LNT_SOURCES += \
     src/neon/add.c \
     src/neon/avg_pool.c \
+    src/neon/conv.c \
     src/neon/cpu.c \
+    src/neon/depthwise.c \
+    src/neon/depthwise_neon_rows.c \
+    src/neon/depthwise_pack.c \
+    src/neon/family.c \
+    src/neon/fully_connected.c \
+    src/neon/gemm_pack.c \
+    src/neon/gemm_pairs.c \
     src/neon/im2col.c \
     src/neon/input.c \
-    src/neon_dotprod/conv.c \
-    src/neon_dotprod/depthwise.c \
-    src/neon_dotprod/depthwise_pack.c \
+    src/neon/pointwise.c \
     src/neon_dotprod/depthwise_rows.c \
     src/neon_dotprod/family.c \
-    src/neon_dotprod/fully_connected.c \
-    src/neon_dotprod/gemm.c \
-    src/neon_dotprod/gemm_pack.c \
-    src/neon_dotprod/pointwise.c
+    src/neon_dotprod/gemm.c

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import shlex
 import subprocess
 import sys
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +22,7 @@ import linnet
 from linnet import cli, machine, measure
 from linnet.commands import bench
 from linnet.format_gen import OpKind
-from linnet.measure import Block
+from linnet.measure import Block, Times
 from linnet.model import OperatorTime
 from linnet_converter import lnt_file, planner, qgraph
 
@@ -44,25 +48,27 @@ class Fake:
         self.diary.append(self.name)
         numbers = np.arange(self.inferences, self.inferences + runs)
         self.inferences += runs
-        return Block(self.seconds * (1 + numbers / 100), preempted=2, cpu_seconds=0.5)
+        return Block(self.seconds * (1 + numbers / 100), preempted=2, cpu_seconds=self.seconds * runs)
 
 
 def test_statistics() -> None:
-    found = measure.statistics(np.arange(1, 12).reshape(1, 11) / 1000)  # 1 to 11 milliseconds
+    # 1 to 11 milliseconds
+    found = measure.statistics(Times(np.arange(1, 12).reshape(1, 11) / 1000, np.array([0.005])))
     assert found.runs == 11
     assert (found.median_ms, found.p10_ms, found.p90_ms) == pytest.approx((6, 2, 10))
-    assert (found.min_ms, found.mean_ms) == pytest.approx((1, 6))
+    assert (found.min_ms, found.mean_ms, found.cpu_ms) == pytest.approx((1, 6, 5))
 
 
 def test_ratio_is_of_the_medians_and_its_spread_of_the_rounds() -> None:
     ours = np.array([[1.0, 2.0, 9.0], [2.0, 2.0, 2.0], [4.0, 4.0, 4.0]])
     theirs = np.array([[4.0, 4.0, 4.0], [8.0, 8.0, 8.0], [4.0, 4.0, 40.0]])
-    found = measure.ratio(ours, theirs)
+    found = measure.ratio(Times(ours, np.array([1.0, 2.0, 3.0])), Times(theirs, np.array([10.0, 8.0, 10.0])))
     assert found.ratio == pytest.approx(2 / 4)
     rounds = [2 / 4, 2 / 8, 4 / 4]
     assert found.ratio_p50 == pytest.approx(0.5)
     assert (found.ratio_p10, found.ratio_p90) == pytest.approx(tuple(np.percentile(rounds, (10, 90))))
     assert found.ratio_min == pytest.approx(1 / 4)
+    assert found.ratio_cpu == pytest.approx(2 / 8)
 
 
 def test_blocks_take_turns_in_a_drawn_order() -> None:
@@ -75,7 +81,8 @@ def test_blocks_take_turns_in_a_drawn_order() -> None:
     assert all(sorted(each) == ["a", "b", "c"] for each in rounds)
     assert {tuple(each) for each in rounds} == {tuple(x) for x in ("abc", "acb", "bac", "bca", "cab", "cba")}
     for runner in runners:  # nothing is lost, and the rounds are in order
-        np.testing.assert_allclose(times[runner.name], 0.1 * (1 + np.arange(60).reshape(20, 3) / 100))
+        np.testing.assert_allclose(times[runner.name].seconds, 0.1 * (1 + np.arange(60).reshape(20, 3) / 100))
+        np.testing.assert_allclose(times[runner.name].cpu_seconds, [0.1] * 20)
     again: list[str] = []
     measure.interleave([Fake(name, again, 0.1) for name in "abc"], runs=58, block=3, seed=1)
     assert again != diary
@@ -129,7 +136,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, before: tuple[float, ...], after: tup
     monkeypatch.setattr(machine, "_processor_seconds", lambda: next(readings))
     seen = machine.Watch(load_average=0.0)
     for _ in range(4):
-        seen.after(Block(np.full(5, 0.2), preempted=0, cpu_seconds=1.0))
+        seen.after(Block(np.full(5, 0.2), preempted=0, process_seconds=1.0))
     seen.loops = [1.0] * 10
     return seen.report()
 
@@ -251,3 +258,43 @@ def test_the_device_needs_nothing_of_the_workstations(model: Path) -> None:
     done = subprocess.run([*command, "--peers", "litert"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "pip install 'linnet[convert]'" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- make bench
+
+
+@pytest.mark.parametrize("real", [True, False], ids=["assets", "seeded"])
+def test_make_bench_gives_commands_that_are_understood(
+    real: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import bench as tool
+
+    given: list[list[str]] = []
+
+    def record(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        given.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setenv("LINNET_ASSETS", str(tmp_path) if real else "")
+    (tmp_path / tool.TFLITE_PYTHON).parent.mkdir(parents=True)
+    (tmp_path / tool.TFLITE_PYTHON).touch()
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--plans", "--runs", "7", "--threads", "1,2"])
+    tool.main()
+    modules = {point.name: point.module for point in entry_points(group=cli.GROUP)}
+    beside = []
+    for command in given:
+        if command[0] != tool.LINNET:
+            assert command[:2] == [".venv/bin/python", "tools/bench_plans.py"]
+            continue
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        import_module(modules[command[1]]).add_arguments(parser)
+        parsed = parser.parse_args(command[2:])
+        if command[1] == "bench" and parsed.peers:
+            assert (parsed.threads, parsed.runs) == ((1, 2), 7)
+            beside.append(parsed.peers)
+    assert beside == ["onnxruntime,litert,tflite-runtime" if real else "onnxruntime", "onnxruntime"]
+    printed = capsys.readouterr().out
+    assert ("has random weights" in printed) == (not real)
+    assert all(f"$ {shlex.join(command)}" in printed for command in given if "bench" in command[1])

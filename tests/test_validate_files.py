@@ -108,14 +108,14 @@ class Waiting(validation.Comparer):
     at_work = most = 0
     lock = threading.Lock()
 
-    def compare(self, name: str, pixels: Any, labels: Any) -> Compared:
+    def compare(self, name: str, pixels: Any, labels: Any, logits: Any = None) -> Compared:
         with self.lock:
             Waiting.at_work += 1
             Waiting.most = max(Waiting.most, Waiting.at_work)
         time.sleep(random.random() / 50)
         with self.lock:
             Waiting.at_work -= 1
-        return super().compare(name, pixels, labels)
+        return super().compare(name, pixels, labels, logits)
 
 
 def test_results_come_in_order_from_workers_at_the_same_time(folder: Path) -> None:

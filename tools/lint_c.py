@@ -1,4 +1,4 @@
-"""Look for mistakes in the C library: strict warnings of gcc and clang, then clang-tidy and cppcheck.
+"""Look for mistakes in the C library and linnet-run: strict warnings of gcc and clang, then clang-tidy and cppcheck.
 
 Programs that are not installed are named with the command that brings them. Usage: lint_c.py [--require]
 """
@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--require", action="store_true", help="a program that is not installed is a failure")
     require = parser.parse_args().require
     failed, absent = [], []
-    for program, command in commands([str(path) for path in (*sources(), *host_sources())]).items():
+    files = [*sources(), *host_sources(), *sorted(ROOT.glob("boards/linnet_run/*.c"))]
+    for program, command in commands([str(path) for path in files]).items():
         if not shutil.which(program):
             absent.append(program)
         elif complaints := complain(command):

@@ -10,6 +10,8 @@ from typing import Any
 
 from linnet.errors import LinnetError
 
+from .cortex_m import CortexM, parse
+
 
 @dataclass(frozen=True)
 class Board:
@@ -18,13 +20,16 @@ class Board:
     name: what `--board` takes.  title: what people call it.
     core: the processor, as its maker writes it.  cores: how many of them.  clock_mhz: the highest of the data sheet.
     isa: the architecture, as compilers write it: armv6-m, armv7-m, armv7e-m, armv8-m.main, armv8.1-m.main, armv6,
-        armv8-a, x86-64.
+        armv7-a, armv8-a, x86-64.
     features: extensions of it that kernels may use: dsp, fpu, mve, neon, dotprod, avx2.
     ram_bytes: all of its RAM.  arena_bytes: of these the largest piece in one, where the arena lies.
     reserve_bytes: of that piece, what stays for the stack, the library's state and the application.
     flash_bytes: where the model file lies beside the program; None where it is loaded from a disk or card.
     l1_bytes, l2_bytes: data cache of one core, and the cache behind it, as far as the arena goes through them; 0: none.
     source: where these figures come from.
+    target: of boards with Linux, what programs for it are compiled for: aarch64, armv7, armv6.  qemu_cpu: its processor
+    in qemu's user mode.  reach: how programs get there.  All three "" where there is no Linux.
+    cortex_m: how its firmware is made; None where Linux runs.
     """
 
     name: str
@@ -41,6 +46,10 @@ class Board:
     l1_bytes: int
     l2_bytes: int
     source: str
+    target: str = ""
+    qemu_cpu: str = ""
+    reach: str = ""
+    cortex_m: CortexM | None = None
 
     @property
     def arena_limit(self) -> int:
@@ -72,7 +81,15 @@ def _read(name: str) -> Board:
     flash = fields.pop("flash_kib", None)
     sizes = {f"{key}_bytes": 1024 * fields.pop(f"{key}_kib") for key in ("ram", "arena", "reserve", "l1", "l2")}
     features = tuple(fields.pop("features"))
-    return Board(name=name, features=features, flash_bytes=None if flash is None else 1024 * flash, **sizes, **fields)
+    firmware = fields.pop("cortex_m", None)
+    return Board(
+        name=name,
+        features=features,
+        flash_bytes=None if flash is None else 1024 * flash,
+        cortex_m=None if firmware is None else parse(name, firmware),
+        **sizes,
+        **fields,
+    )
 
 
 def _data() -> Any:

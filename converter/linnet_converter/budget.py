@@ -11,11 +11,16 @@ from .plan import Plan, Step
 from .planner import Planner
 from .qgraph import QGraph
 from .schedule import reads, total_rows
+from .scratch import PORTABLE, Kernels
 
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 HEIGHTS = (16, 8, 4, 2)
 """Rows a step that are tried before single rows."""
+
+
+SLOW = 4.0
+"""Cycles a word of weights from which on reading them less often is worth more than rows in the cache."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,13 @@ class Budget:
 
     ram: for the arena.  flash: for the model file.
     cache: of the processor, which the rows of one step should not fill; 0 where memory is as fast as a cache.
+    word_cycles: what reading four bytes of weights costs the processor; 1 where that is as fast as it asks.
     """
 
     ram: int | None = None
     flash: int | None = None
     cache: int = 0
+    word_cycles: float = 1.0
 
 
 NO_BUDGET = Budget()
@@ -42,21 +49,21 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * UNITS[match[2].upper()])
 
 
-def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> Plan:
+def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False, kernels: Kernels = PORTABLE) -> Plan:
     """The fastest plan that fits. Without a budget of RAM, the smallest that computes nothing twice.
 
     Taller steps call kernels less often and read weights less often, as long as what a step touches stays in the cache:
     the tallest that takes up half of it, and the RAM, is best. Raises LinnetError where nothing fits.
     """
     if budget.ram is None:
-        return Planner(graph, push_rows=push_rows).smallest()
+        return Planner(graph, push_rows=push_rows, kernels=kernels).smallest()
     for height in HEIGHTS:
-        if budget.cache and step_bytes(graph, height) > budget.cache // 2:
-            continue
-        planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False)
+        if budget.cache and budget.word_cycles < SLOW and step_bytes(graph, height) > budget.cache // 2:
+            continue  # rows that fall out of the cache cost more than weights that are read again
+        planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False, kernels=kernels)
         if plan := planner.rings_within(budget.ram):
             return plan
-    return Planner(graph, push_rows=push_rows).within(budget.ram)
+    return Planner(graph, push_rows=push_rows, kernels=kernels).within(budget.ram)
 
 
 def check_flash(model_bytes: int, budget: Budget) -> None:

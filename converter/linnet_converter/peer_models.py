@@ -33,8 +33,11 @@ class _Feeds(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxr
 class FloatNetwork:
     """A float ONNX file, made ready for quantize_static once: batch 1, BatchNorms folded."""
 
-    def __init__(self, source: str | Path, folder: Path) -> None:
-        """folder: where files may lie as long as this is used. Raises LinnetError where the file cannot be read."""
+    def __init__(self, source: str | Path, folder: Path, end_at_logits: bool = False) -> None:
+        """folder: where files may lie as long as this is used.  end_at_logits: without a final softmax.
+
+        Raises LinnetError where the file cannot be read.
+        """
         graph = onnx_reader.read(source)
         self.channels_first = graph.source_layout == "NCHW"
         self.shape = graph.shapes[graph.input]
@@ -42,11 +45,16 @@ class FloatNetwork:
         self._folder = folder
         self._ready = folder / "float.onnx"
         model = onnx.load(str(source))
+        if end_at_logits and graph.source_logits not in [value.name for value in model.graph.output]:
+            del model.graph.output[:]  # the softmax is dropped below as a node that nobody needs
+            kind = onnx.TensorProto.FLOAT
+            model.graph.output.append(onnx.helper.make_tensor_value_info(graph.source_logits, kind, None))
         for value in model.graph.input:
             if value.name == self._input:
                 value.type.tensor_type.shape.dim[0].dim_value = 1
         for value in model.graph.output:  # shapes that were inferred for a free batch
-            value.type.tensor_type.shape.dim[0].dim_value = 1
+            if value.type.tensor_type.shape.dim:
+                value.type.tensor_type.shape.dim[0].dim_value = 1
         del model.graph.value_info[:]
         fixed = folder / "fixed.onnx"
         onnx.save(model, str(fixed))

@@ -4,7 +4,7 @@ It imports numpy and the one runtime asked for, nothing of Linnet's: so it also 
 Linnet nor what Linnet needs. Lines of JSON on stdin, one answer each on stdout:
 
     {"kind", "model", "threads", "pixels", "mean", "std", "channels_first"}  ->  {"version", "top1"}
-    {"runs", "settle"}  ->  {"seconds": [...], "preempted", "cpu_seconds"}
+    {"runs", "settle"}  ->  {"seconds": [...], "preempted", "cpu_seconds", "process_seconds"}
 
 or {"error": "one line", "runtime": whether it is the runtime that does not work, rather than the file with this input},
 after which the process ends. It ends too when stdin does.
@@ -86,15 +86,21 @@ OPENERS = {"onnxruntime": open_onnxruntime, "litert": open_litert, "tflite-runti
 def measure(run: Callable[[], Any], task: dict[str, int], spent: float) -> dict[str, Any]:
     for _ in range(task["settle"]):
         run()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    before, worked = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw, time.process_time()
     seconds = []
     for _ in range(task["runs"]):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
     preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+    worked = time.process_time() - worked
     wait_until_idle()  # threads that still spin would slow down whoever runs next
-    return {"seconds": seconds, "preempted": preempted, "cpu_seconds": time.process_time() - spent}
+    return {
+        "seconds": seconds,
+        "preempted": preempted,
+        "cpu_seconds": worked,
+        "process_seconds": time.process_time() - spent,
+    }
 
 
 def wait_until_idle() -> None:

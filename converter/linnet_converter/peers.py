@@ -108,7 +108,7 @@ class PeerRunner:
 
     def time(self, runs: int) -> Block:
         answer = self._ask({"runs": runs, "settle": SETTLE}, BLOCK_SECONDS)
-        return Block(np.array(answer["seconds"]), answer["preempted"], answer["cpu_seconds"])
+        return Block(np.array(answer["seconds"]), answer["preempted"], answer["cpu_seconds"], answer["process_seconds"])
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None

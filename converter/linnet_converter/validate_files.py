@@ -13,8 +13,9 @@ from queue import SimpleQueue
 from linnet import image
 from linnet.errors import LinnetError
 
+from .graph import Shape
 from .tally import Compared
-from .validation import Comparer
+from .validation import Comparer, Pixels
 
 WAITING = 4
 """Pictures a worker that have been handed out and not yet counted."""
@@ -25,6 +26,15 @@ class Skipped:
     """A picture that cannot be read: one line that names it."""
 
     message: str
+
+
+def read(path: Path, shape: Shape) -> Pixels | Skipped:
+    """A picture as a model of this input shape takes it."""
+    try:
+        return image.fit(image.read_image(path), *shape)
+    except LinnetError as error:
+        reason = str(error)
+        return Skipped(f"skipped {reason}" if reason.startswith(str(path)) else f"skipped {path}: {reason}")
 
 
 def compare_files(
@@ -43,13 +53,9 @@ def compare_files(
         free.put(each)
 
     def work(path: Path) -> Compared | Skipped:
-        with _lent(free) as mine:
-            try:
-                pixels = image.fit(image.read_image(path), *mine.model.input_details.shape)
-            except LinnetError as error:
-                reason = str(error)
-                return Skipped(f"skipped {reason}" if reason.startswith(str(path)) else f"skipped {path}: {reason}")
-            return mine.compare(path.name, pixels, labels)
+        with lent(free) as mine:
+            pixels = read(path, mine.model.input_details.shape)
+            return pixels if isinstance(pixels, Skipped) else mine.compare(path.name, pixels, labels)
 
     waiting: deque[Future[Compared | Skipped]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="validate") as pool:
@@ -65,8 +71,8 @@ def compare_files(
 
 
 @contextmanager
-def _lent(free: SimpleQueue[Comparer]) -> Iterator[Comparer]:
-    """There are as many as workers, so that none ever waits here."""
+def lent(free: SimpleQueue[Comparer]) -> Iterator[Comparer]:
+    """There are as many as workers, so that none of those ever waits here."""
     mine = free.get()
     try:
         yield mine

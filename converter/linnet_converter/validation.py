@@ -14,7 +14,7 @@ import onnxruntime
 
 from linnet.errors import LinnetError
 from linnet.format_gen import OpKind
-from linnet.model import Model
+from linnet.model import IntArray, Model
 
 from . import onnx_reader
 from .graph import Shape
@@ -94,19 +94,26 @@ class IntegerLogits:
         file = model.file
         last = len(file.ops) - 1
         self._model = model
-        self._operator: int | None = None
+        self.operator: int | None = None
+        """Whose output the logits are, where they are not the answer."""
         if file.op_kind(last) == OpKind.softmax:
             tensor = int(file.ops[last]["input"])
-            self._operator = next(i for i in range(last) if file.ops[i]["output"] == tensor)
+            self.operator = next(i for i in range(last) if file.ops[i]["output"] == tensor)
             self._scale = float(file.tensors[tensor]["scale"])
             self._zero_point = int(file.tensors[tensor]["zero_point"])
 
     def logits(self, pixels: Pixels) -> Logits:
         """(classes,) of uint8 (height, width, channels)."""
-        if self._operator is None:
-            return self._model.run(pixels).astype(np.float64).ravel()
-        (traced,) = self._model.trace(pixels, [self._operator])
-        return self._scale * (traced.values.astype(np.float64) - self._zero_point).ravel()
+        if self.operator is None:
+            return self.real(self._model.run_quantized(pixels))
+        (traced,) = self._model.trace(pixels, [self.operator])
+        return self.real(traced.values)
+
+    def real(self, values: IntArray) -> Logits:
+        """(classes,) of the integers, wherever they have been computed."""
+        if self.operator is None:
+            return self._model.real(values).astype(np.float64).ravel()
+        return self._scale * (values.astype(np.float64) - self._zero_point).ravel()
 
 
 class Comparer:
@@ -124,10 +131,13 @@ class Comparer:
             raise LinnetError(f"{name}: it has {reference.classes} classes, the model has {self.classes}")
         self.model = model
         self.reference = reference
-        self._integer = IntegerLogits(model)
+        self.integer = IntegerLogits(model)
 
-    def compare(self, name: str, pixels: Pixels, labels: Mapping[str, int] | None) -> Compared:
+    def compare(
+        self, name: str, pixels: Pixels, labels: Mapping[str, int] | None, logits: Logits | None = None
+    ) -> Compared:
         """pixels: uint8 (height, width, channels) as the model's input_details.  labels: file name -> class.
+        logits: the model's, where they are known already.
 
         Raises LinnetError where the label is missing or no class.
         """
@@ -138,7 +148,8 @@ class Comparer:
             label = labels[name]
             if not 0 <= label < self.classes:
                 raise LinnetError(f"{name}: class {label} of 0 to {self.classes - 1}; is the label offset right?")
-        return compared(self.reference.logits(pixels), self._integer.logits(pixels), label)
+        wanted = self.reference.logits(pixels)
+        return compared(wanted, self.integer.logits(pixels) if logits is None else logits, label)
 
 
 def compare(

@@ -2,6 +2,7 @@
 #include "families.h"
 
 #include "dsp/dsp.h"
+#include "mve/mve.h"
 #include "neon/neon.h"
 #include "ref/ref.h"
 #include "x86/x86.h"
@@ -9,6 +10,10 @@
 static bool dsp_runs_here(void) { return LNT_DSP_HERE; }
 static const lnt_kernel *const dsp_kernels[] = {LNT_DSP_KERNELS, LNT_REF_KERNELS, NULL};
 static const lnt_family dsp = {.name = "dsp", .runs_here = dsp_runs_here, .kernels = dsp_kernels, .id = LNT_FAMILY_DSP};
+
+static bool mve_runs_here(void) { return LNT_MVE_HERE; }
+static const lnt_kernel *const mve_kernels[] = {LNT_MVE_KERNELS, LNT_REF_KERNELS, NULL};
+static const lnt_family mve = {.name = "mve", .runs_here = mve_runs_here, .kernels = mve_kernels, .id = LNT_FAMILY_MVE};
 
 static const lnt_kernel *const ref_kernels[] = {LNT_REF_KERNELS, NULL};
 
@@ -22,7 +27,9 @@ const lnt_family *const lnt_families[] = {
 #endif
 #ifdef LNT_NEON64
     &lnt_family_neon_dotprod,
+    &lnt_family_neon,
 #endif
     &dsp,
+    &mve,
     &ref,
     NULL};

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from linnet import measure
-from linnet.model import Model
+from linnet.model import TensorDetails
+from linnet.modelfile import ModelFile
 from linnet.report import table
 
 if TYPE_CHECKING:
     from linnet.commands.bench import Run
 
 
-def as_json(name: str, model: Model, runs: Sequence[Run], absent: Mapping[str, str]) -> dict[str, Any]:
+class Subject(Protocol):
+    """The part of `Model` that a report tells."""
+
+    @property
+    def file(self) -> ModelFile: ...
+    @property
+    def input_details(self) -> TensorDetails: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def arena_bytes(self) -> int: ...
+
+
+def as_json(name: str, model: Subject, runs: Sequence[Run], absent: Mapping[str, str]) -> dict[str, Any]:
     """absent: peers that were asked for and do not work, with the line that says why."""
     macs = sum(measure.macs(model.file))
     return {
@@ -47,25 +61,36 @@ def as_json(name: str, model: Model, runs: Sequence[Run], absent: Mapping[str, s
     }
 
 
-def text(name: str, model: Model, runs: Sequence[Run]) -> str:
+def text(name: str, model: Subject, runs: Sequence[Run], operators: bool = True) -> str:
     """Tables for people; operators of the first number of threads only."""
     macs = sum(measure.macs(model.file))
     shape = "x".join(map(str, model.input_details.shape))
     head = f"{name}: input {shape}, {macs / 1e6:.1f} M MACs, kernels {model.kernels}, arena {model.arena_bytes:,} bytes"
     machine = runs[0].machine
     title = f"{head}\n{machine.processor}, {machine.processors} processors"
-    return "\n\n".join([title, *(_run_text(run, macs) for run in runs), _operators_text(runs[0])])
+    below = [_operators_text(runs[0])] if operators else []
+    return "\n\n".join([title, *(_run_text(run, macs) for run in runs), *below])
 
 
 def _run_text(run: Run, macs: int) -> str:
-    rows = [("Linnet", *_times(run.statistics), "", "")]
+    rows = [("Linnet", *_times(run.statistics), "", "", "", "")]
     for key, peer in run.peers.items():
         form = f" {peer.notes['format']}" if "format" in peer.notes else ""
         spread = f"{peer.ratio.ratio_p10:.2f} to {peer.ratio.ratio_p90:.2f}"
-        rows.append((f"{key} {peer.version}{form}", *_times(peer.statistics), f"{peer.ratio.ratio:.3f}", spread))
-    header: tuple[str, ...] = ("", "median", "p10", "p90", "min", "mean", "Linnet / it", "p10 to p90")
+        rows.append(
+            (
+                f"{key} {peer.version}{form}",
+                *_times(peer.statistics),
+                f"{peer.ratio.ratio:.3f}",
+                spread,
+                f"{peer.ratio.ratio_min:.3f}",
+                f"{peer.ratio.ratio_cpu:.3f}",
+            )
+        )
+    times = ("", "median", "p10", "p90", "min", "mean", "processor")
+    header: tuple[str, ...] = (*times, "Linnet / it", "p10 to p90", "min / min", "processor")
     if not run.peers:
-        rows, header = [row[:6] for row in rows], header[:6]
+        rows, header = [row[: len(times)] for row in rows], times
     threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"
     lines = [
         f"{threads}, {run.statistics.runs} inferences each, {_rate(macs, run) / 1e9:.2f} G MAC/s",
@@ -97,7 +122,7 @@ def _cost(ms: float, share: float, macs: int) -> tuple[str, str, str]:
 
 
 def _times(found: measure.Statistics) -> tuple[str, ...]:
-    values = (found.median_ms, found.p10_ms, found.p90_ms, found.min_ms, found.mean_ms)
+    values = (found.median_ms, found.p10_ms, found.p90_ms, found.min_ms, found.mean_ms, found.cpu_ms)
     return tuple(f"{value:.3f} ms" for value in values)
 
 

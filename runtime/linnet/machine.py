@@ -56,7 +56,7 @@ class Watch:
         self.started = _processor_seconds()
 
     def after(self, block: Block) -> None:
-        self.own_seconds += block.cpu_seconds
+        self.own_seconds += block.process_seconds
         self.measured_seconds += float(block.seconds.sum())
         self.preempted += block.preempted
         start = time.perf_counter()

@@ -34,12 +34,22 @@ _IDLE_STEP = 0.002
 class Block:
     """Inferences in a row. seconds: of each, (n,).  preempted: how often something else took the processor.
 
-    cpu_seconds: processor time of the whole process since its last block, all threads, spinning ones too.
+    cpu_seconds: processor time of these inferences, all threads together, spinning ones too.  process_seconds: of the
+    whole process since its last block.
     """
 
     seconds: FloatArray
     preempted: int = 0
     cpu_seconds: float = 0.0
+    process_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of one runner. seconds: of its inferences, (rounds, block).  cpu_seconds: of an inference, (rounds,)."""
+
+    seconds: FloatArray
+    cpu_seconds: FloatArray
 
 
 class Timed(Protocol):
@@ -84,15 +94,15 @@ class LocalRunner:
         for _ in range(SETTLE):
             run(values)
         seconds = np.empty(runs)
-        before = _preemptions()
+        before, worked = _preemptions(), time.process_time()
         for i in range(runs):
             start = clock()
             run(values)
             seconds[i] = clock() - start
-        preempted = _preemptions() - before
+        preempted, worked = _preemptions() - before, time.process_time() - worked
         wait_until_idle()
         spent, self._spent = self._spent, time.process_time()
-        return Block(seconds, preempted, self._spent - spent)
+        return Block(seconds, preempted, worked, self._spent - spent)
 
     def profile(self, runs: int) -> tuple[OperatorTime, ...]:
         return self.model.profile(self._values, runs)
@@ -121,26 +131,30 @@ def interleave(
     block: int,
     between: Callable[[Block], None] = lambda _: None,
     seed: int = 0,
-) -> dict[str, FloatArray]:
-    """Seconds of each runner's inferences by its name, (rounds, block); at least `runs` in all of each.
+) -> dict[str, Times]:
+    """Times of each runner's inferences by its name; at least `runs` in all of each.
 
     In every round each runner has one block; the order within a round is drawn anew. between: called after each block.
     """
     rounds = -(-runs // block)
     draw = random.Random(seed)  # noqa: S311 an order, no secret
-    times = {runner.name: np.empty((rounds, block)) for runner in runners}
+    times = {runner.name: Times(np.empty((rounds, block)), np.empty(rounds)) for runner in runners}
     assert len(times) == len(runners), "runners need different names"
     for turn in range(rounds):
         for runner in draw.sample(list(runners), len(runners)):
             measured = runner.time(block)
-            times[runner.name][turn] = measured.seconds
+            times[runner.name].seconds[turn] = measured.seconds
+            times[runner.name].cpu_seconds[turn] = measured.cpu_seconds / block
             between(measured)
     return times
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of inferences, in milliseconds. p10, p90: a tenth of them took no longer, no less."""
+    """Of inferences, in milliseconds. p10, p90: a tenth of them took no longer, no less.
+
+    cpu_ms: processor time, the median of the blocks' means; a busy machine disturbs it less than the others.
+    """
 
     runs: int
     median_ms: float
@@ -148,10 +162,12 @@ class Statistics:
     p90_ms: float
     min_ms: float
     mean_ms: float
+    cpu_ms: float
 
 
-def statistics(seconds: FloatArray) -> Statistics:
-    """seconds: of any shape, at least one."""
+def statistics(times: Times) -> Statistics:
+    """Of at least one round."""
+    seconds = times.seconds
     p10, median, p90 = np.percentile(1e3 * seconds, (10, 50, 90))
     return Statistics(
         runs=seconds.size,
@@ -160,6 +176,7 @@ def statistics(seconds: FloatArray) -> Statistics:
         p90_ms=float(p90),
         min_ms=float(1e3 * seconds.min()),
         mean_ms=float(1e3 * seconds.mean()),
+        cpu_ms=float(1e3 * np.median(times.cpu_seconds)),
     )
 
 
@@ -169,6 +186,7 @@ class Ratio:
 
     ratio: of the medians of all inferences.  ratio_p10, ratio_p50, ratio_p90: of the ratios within one round, of the
     medians of its two blocks; they spread as far as the machine is unsteady.  ratio_min: of the shortest inferences.
+    ratio_cpu: of processor times, the median over the rounds; with several threads those that spin count too.
     """
 
     ratio: float
@@ -176,18 +194,20 @@ class Ratio:
     ratio_p50: float
     ratio_p90: float
     ratio_min: float
+    ratio_cpu: float
 
 
-def ratio(ours: FloatArray, theirs: FloatArray) -> Ratio:
-    """ours, theirs: seconds (rounds, block) of the same rounds."""
-    blocks = np.median(ours, axis=1) / np.median(theirs, axis=1)
+def ratio(ours: Times, theirs: Times) -> Ratio:
+    """Of the same rounds."""
+    blocks = np.median(ours.seconds, axis=1) / np.median(theirs.seconds, axis=1)
     p10, p50, p90 = np.percentile(blocks, (10, 50, 90))
     return Ratio(
-        ratio=float(np.median(ours) / np.median(theirs)),
+        ratio=float(np.median(ours.seconds) / np.median(theirs.seconds)),
         ratio_p10=float(p10),
         ratio_p50=float(p50),
         ratio_p90=float(p90),
-        ratio_min=float(ours.min() / theirs.min()),
+        ratio_min=float(ours.seconds.min() / theirs.seconds.min()),
+        ratio_cpu=float(np.median(ours.cpu_seconds / np.maximum(theirs.cpu_seconds, 1e-9))),
     )
 
 

@@ -117,6 +117,12 @@ class Model:
         return self._output
 
     @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Of what `run` returns: (channels,) of a 1x1 output, else (height, width, channels)."""
+        shape = self._output.shape
+        return shape[2:] if shape[:2] == (1, 1) else shape
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Name of each class, empty where the file has none."""
         return self._file.labels
@@ -168,9 +174,12 @@ class Model:
 
         Raises LinnetError where the source cannot be read or is not what the network takes.
         """
-        values = self.run_quantized(source)
-        real = self._output.scale * (values.astype(np.float64) - self._output.zero_point)
-        return real.astype(np.float32)
+        return self.real(self.run_quantized(source))
+
+    def real(self, values: IntArray) -> npt.NDArray[np.float32]:
+        """What the integers of an answer stand for."""
+        wide = self._output.scale * (values.astype(np.float64) - self._output.zero_point)
+        return wide.astype(np.float32)
 
     def run_quantized(self, source: Input) -> IntArray:
         """Like `run`, but the integers as the network computes them: int32 or int8 (see `output_details`)."""
@@ -201,8 +210,7 @@ class Model:
     def finish(self) -> npt.NDArray[np.float32]:
         """The answer after the last row, as `run` gives it. Raises LinnetError while rows are missing."""
         self._check(self._native.lnt_finish(self._net))
-        values = self._answer()
-        return (self._output.scale * (values.astype(np.float64) - self._output.zero_point)).astype(np.float32)
+        return self.real(self._answer())
 
     def prepare(self, source: Input) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
         """The array that the network takes for a source that `run` takes, C-contiguous, of `input_details`."""
@@ -326,11 +334,9 @@ class Model:
             raise raised[0]
 
     def _answer(self) -> IntArray:
-        shape = self._output.shape
-        flat = shape[2:] if shape[:2] == (1, 1) else shape
-        size = int(np.prod(shape)) * self._output.dtype.itemsize
+        size = int(np.prod(self._output.shape)) * self._output.dtype.itemsize
         raw = _native.ffi.buffer(self._native.lnt_output(self._net), size)
-        return np.frombuffer(raw, self._output.dtype).reshape(flat).copy()
+        return np.frombuffer(raw, self._output.dtype).reshape(self.answer_shape).copy()
 
     def _details(self, which: int) -> TensorDetails:
         info = _native.ffi.new("int32_t[5]")

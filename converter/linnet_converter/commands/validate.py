@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linnet import elsewhere
 from linnet.errors import LinnetError
 from linnet.report import human_bytes, table, to_json
 from linnet_converter.commands import operators, positive
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of an imported network: compare operator by operator, each given the interpreter's own input",
     )
+    elsewhere.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare every picture; the sums are kept in a file as they grow."""
     from tqdm import tqdm
 
-    from linnet_converter import pictures, validate_files
+    from linnet_converter import pictures, validate_away, validate_files
 
     if args.operators:
         return operators.run(args)
@@ -81,7 +83,16 @@ def run(args: argparse.Namespace) -> int:
             tqdm(total=len(paths), initial=state.done, desc="validate", unit="picture", disable=None)
         )
         left = islice(paths, state.done, None)
-        outcomes = validate_files.compare_files(left, labels, comparers)
+        if args.on:
+
+            def say(line: str) -> None:
+                tqdm.write(line, file=sys.stderr)
+
+            open_answers = elsewhere.provider("validate")
+            answers = stack.enter_context(open_answers(args.on, args.model, args.kernels, say))
+            outcomes = validate_away.compare_away(left, labels, comparers, answers)
+        else:
+            outcomes = validate_files.compare_files(left, labels, comparers)
         try:
             for outcome in outcomes:
                 if isinstance(outcome, validate_files.Skipped):
@@ -114,7 +125,8 @@ def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
     import linnet
     from linnet_converter import reference_cache, validation
 
-    model = linnet.load(args.model, kernels=args.kernels)
+    kernels = None if args.on else args.kernels  # those of the other machine need not run on this one
+    model = linnet.load(args.model, kernels=kernels)
     mean, std = model.input_details.mean, model.input_details.std
     cache = None
     if args.reference_cache is not None:
@@ -122,7 +134,7 @@ def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
         network = reference_cache.identity(args.against, mean, std)
     made = []
     for number in range(args.workers):
-        mine = model if number == 0 else linnet.load(args.model, kernels=args.kernels)
+        mine = model if number == 0 else linnet.load(args.model, kernels=kernels)
         reference = validation.open_reference(args.against, mean, std)
         if cache is not None:
             reference = reference_cache.CachedReference(reference, network, cache)

@@ -27,7 +27,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 }
 #endif
 
-static const lnt_packing packing = {.bytes = bytes, .pack = pack, .scratch_bytes = scratch_bytes};
+static const lnt_packing packing = {.bytes = bytes, .pack = LNT_PACK(pack), .scratch_bytes = scratch_bytes};
 
 const lnt_kernel q8_pointwise_dsp = {.name = "q8_pointwise_dsp",
                                      .run = LNT_DSP_RUN(run),

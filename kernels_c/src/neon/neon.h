@@ -10,11 +10,25 @@
 #define LNT_NEON64
 
 extern const lnt_family lnt_family_neon_dotprod;
+extern const lnt_family lnt_family_neon;
 
-#endif
-
+/* For all of them. */
 extern const lnt_kernel q8_input_neon;
 extern const lnt_kernel q8_add_neon;
 extern const lnt_kernel q8_avg_pool_neon;
+
+/* Without dot products. */
+extern const lnt_kernel q8_conv_neon;
+extern const lnt_kernel q8_depthwise_neon;
+extern const lnt_kernel q8_pointwise_neon;
+extern const lnt_kernel q8_fully_connected_neon;
+
+/* With dot products, but for the inner loops the same as without. */
+extern const lnt_kernel q8_conv_dotprod;
+extern const lnt_kernel q8_depthwise_dotprod;
+extern const lnt_kernel q8_pointwise_dotprod;
+extern const lnt_kernel q8_fully_connected_dotprod;
+
+#endif
 
 #endif

@@ -3,7 +3,8 @@
 
 #ifdef LNT_NEON64
 
-#include "depthwise.h"
+#include "../neon/depthwise.h"
+#include "dotprod.h"
 
 LNT_DOTPROD_BEGIN
 
@@ -11,6 +12,10 @@ LNT_DOTPROD_BEGIN
 typedef struct column {
     int8x16_t v[4];
 } column;
+
+typedef struct weights {
+    column of[3];
+} weights;
 
 LNT_INLINE column zip_rows(int8x16_t r0, int8x16_t r1, int8x16_t r2, int8x16_t r3) {
     int16x8_t low01 = vreinterpretq_s16_s8(vzip1q_s8(r0, r1));
@@ -46,12 +51,7 @@ LNT_INLINE column next_column(lnt_depthwise_row *r, bool full) {
     return zip_rows(r0, r1, r2, r2);
 }
 
-/* The same where the column may lie outside the input. */
-LNT_INLINE column next_column_or_zero(lnt_depthwise_row *r, bool full) {
-    int32_t x = r->x++;
-    if (x >= 0 && x < (int32_t)r->width) {
-        return next_column(r, full);
-    }
+LNT_INLINE column zero_column(const lnt_depthwise_row *r) {
     int8x16_t zero = vld1q_s8(r->block->zero);
     return (column){{zero, zero, zero, zero}};
 }
@@ -62,8 +62,13 @@ LNT_INLINE void add_column(int32x4_t acc[4], const column *c, const column *w) {
     }
 }
 
-LNT_INLINE column load_weights(const int8_t *w) {
+LNT_INLINE column load_column(const int8_t *w) {
     return (column){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
+}
+
+LNT_INLINE weights load_weights(const lnt_depthwise_block *block) {
+    const int8_t *w = block->weights;
+    return (weights){{load_column(w), load_column(w + 64), load_column(w + 128)}};
 }
 
 LNT_INLINE void store(lnt_depthwise_row *r, const int32x4_t acc[4], bool full, uint32_t mode) {
@@ -78,97 +83,40 @@ LNT_INLINE void store(lnt_depthwise_row *r, const int32x4_t acc[4], bool full, u
     }
 }
 
-LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, const column *c, const column w[3],
-                       bool full, uint32_t mode) {
+LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, const column *c, const weights *w,
+                       bool full, uint32_t products, uint32_t mode) {
+    (void)products;
     const int32_t *bias = r->block->bias;
     __asm__("" : "+r"(bias)); /* loaded for each output, which is cheaper than copying registers */
     int32x4_t acc[4] = {vld1q_s32(bias), vld1q_s32(bias + 4), vld1q_s32(bias + 8), vld1q_s32(bias + 12)};
-    add_column(acc, a, &w[0]);
-    add_column(acc, b, &w[1]);
-    add_column(acc, c, &w[2]);
+    add_column(acc, a, &w->of[0]);
+    add_column(acc, b, &w->of[1]);
+    add_column(acc, c, &w->of[2]);
     store(r, acc, full, mode);
 }
 
-/* How many outputs can be computed before the window's right column leaves the input. */
-LNT_INLINE uint32_t inside(const lnt_depthwise_row *r, uint32_t stride, uint32_t columns) {
-    int32_t room = (int32_t)r->width - r->x; /* columns not yet loaded, from x on */
-    uint32_t n = r->x < 0 || room < (int32_t)columns ? 0 : ((uint32_t)room - columns) / stride + 1;
-    return n < r->n ? n : r->n;
-}
+#include "../neon/depthwise_walk.h"
 
-LNT_INLINE void row_stride1(lnt_depthwise_row *row, bool full, uint32_t mode) {
-    lnt_depthwise_row r = *row;
-    const int8_t *weights = r.block->weights;
-    column w[3] = {load_weights(weights), load_weights(weights + 64), load_weights(weights + 128)};
-    column a = next_column_or_zero(&r, full);
-    column b = next_column_or_zero(&r, full);
-    uint32_t n = inside(&r, 1, 1);
-    r.x += (int32_t)(n / 3 * 3);
-    r.n -= n / 3 * 3;
-    for (n /= 3; n != 0; n--) {
-        column c = next_column(&r, full);
-        output(&r, &a, &b, &c, w, full, mode);
-        a = next_column(&r, full);
-        output(&r, &b, &c, &a, w, full, mode);
-        b = next_column(&r, full);
-        output(&r, &c, &a, &b, w, full, mode);
-    }
-    for (; r.n != 0; r.n--) {
-        column c = next_column_or_zero(&r, full);
-        output(&r, &a, &b, &c, w, full, mode);
-        a = b;
-        b = c;
-    }
-}
-
-LNT_INLINE void row_stride2(lnt_depthwise_row *row, bool full, uint32_t mode) {
-    lnt_depthwise_row r = *row;
-    const int8_t *weights = r.block->weights;
-    column w[3] = {load_weights(weights), load_weights(weights + 64), load_weights(weights + 128)};
-    column a = next_column_or_zero(&r, full);
-    uint32_t n = inside(&r, 2, 2);
-    r.x += (int32_t)(2 * n);
-    r.n -= n;
-    for (; n >= 2; n -= 2) {
-        column b = next_column(&r, full);
-        column c = next_column(&r, full);
-        output(&r, &a, &b, &c, w, full, mode);
-        b = next_column(&r, full);
-        a = next_column(&r, full);
-        output(&r, &c, &b, &a, w, full, mode);
-    }
-    r.x -= (int32_t)(2 * n);
-    for (r.n += n; r.n != 0; r.n--) {
-        column b = next_column_or_zero(&r, full);
-        column c = next_column_or_zero(&r, full);
-        output(&r, &a, &b, &c, w, full, mode);
-        a = c;
-    }
-}
-
-static void row_stride1_relu6(lnt_depthwise_row *r) { row_stride1(r, true, LNT_NARROW_RELU6); }
-static void row_stride1_any(lnt_depthwise_row *r) { row_stride1(r, true, LNT_NARROW_ANY); }
-static void row_stride2_relu6(lnt_depthwise_row *r) { row_stride2(r, true, LNT_NARROW_RELU6); }
-static void row_stride2_any(lnt_depthwise_row *r) { row_stride2(r, true, LNT_NARROW_ANY); }
-
-void lnt_depthwise_row_3x3(lnt_depthwise_row *r, uint32_t stride) {
+static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     if (r->own != LNT_DEPTHWISE_CHANNELS) {
-        if (stride == 1) {
-            row_stride1(r, false, LNT_NARROW_ANY);
+        if (stride1) {
+            walk_stride1(r, false, 3, LNT_NARROW_ANY);
         } else {
-            row_stride2(r, false, LNT_NARROW_ANY);
-        }
-    } else if (stride == 1) {
-        if (relu6) {
-            row_stride1_relu6(r);
-        } else {
-            row_stride1_any(r);
+            walk_stride2(r, false, 3, LNT_NARROW_ANY);
         }
     } else if (relu6) {
-        row_stride2_relu6(r);
+        if (stride1) {
+            walk_stride1(r, true, 3, LNT_NARROW_RELU6);
+        } else {
+            walk_stride2(r, true, 3, LNT_NARROW_RELU6);
+        }
     } else {
-        row_stride2_any(r);
+        if (stride1) {
+            walk_stride1(r, true, 3, LNT_NARROW_ANY);
+        } else {
+            walk_stride2(r, true, 3, LNT_NARROW_ANY);
+        }
     }
 }
 
@@ -190,8 +138,10 @@ LNT_INLINE column column_at(const lnt_depthwise_row *r, uint32_t first, uint32_t
     return zip_rows(v[0], v[1], v[2], v[3]);
 }
 
-LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
-    uint32_t groups = lnt_depthwise_groups(op);
+LNT_INLINE void row_any(const lnt_depthwise_row *from, const lnt_op *op, bool full) {
+    lnt_depthwise_row row = *from;
+    lnt_depthwise_row *r = &row;
+    uint32_t groups = (op->kernel_h + 3u) / 4;
     for (uint32_t i = 0; i < r->n; i++) {
         const int8_t *w = r->block->weights;
         const int32_t *bias = r->block->bias;
@@ -199,8 +149,8 @@ LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
         for (uint32_t j = 0; j < op->kernel_w; j++) {
             for (uint32_t g = 0; g < groups; g++, w += 64) {
                 column c = column_at(r, 4 * g, op->kernel_h, r->x + (int32_t)j, full);
-                column weights = load_weights(w);
-                add_column(acc, &c, &weights);
+                column taps = load_column(w);
+                add_column(acc, &c, &taps);
             }
         }
         store(r, acc, full, LNT_NARROW_ANY);
@@ -208,8 +158,10 @@ LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
     }
 }
 
-void lnt_depthwise_row_any(lnt_depthwise_row *r, const lnt_op *op) {
-    if (r->own == LNT_DEPTHWISE_CHANNELS) {
+void lnt_depthwise_row_dotprod(const lnt_depthwise_row *r, const lnt_op *op) {
+    if (lnt_depthwise_is_3x3(op)) {
+        row_3x3(r, op->stride_w == 1);
+    } else if (r->own == LNT_DEPTHWISE_CHANNELS) {
         row_any(r, op, true);
     } else {
         row_any(r, op, false);

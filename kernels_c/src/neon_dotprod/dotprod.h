@@ -16,9 +16,4 @@
 #define LNT_DOTPROD_END _Pragma("GCC pop_options")
 #endif
 
-extern const lnt_kernel q8_conv_dotprod;
-extern const lnt_kernel q8_depthwise_dotprod;
-extern const lnt_kernel q8_pointwise_dotprod;
-extern const lnt_kernel q8_fully_connected_dotprod;
-
 #endif

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from linnet import bench_report, measure
+from linnet import bench_report, elsewhere, measure
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
-from linnet.measure import FloatArray, LocalRunner, OperatorShare, Runner, Timed
+from linnet.measure import LocalRunner, OperatorShare, Runner, Timed, Times
 from linnet.model import Model, load
 from linnet.report import to_json
 
@@ -38,8 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     parser.add_argument("--input", metavar="PICTURE", help="what `linnet run` takes (default: noise)")
+    parser.add_argument("--totals", action="store_true", help="print no tables of operators")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
+    away = parser.add_argument_group("elsewhere")
+    elsewhere.add_argument(away, ", or `emulator`: count instructions instead")
+    away.add_argument("--board", metavar="NAME", help="the board to emulate (`linnet boards`)")
+    away.add_argument(
+        "--allow-throttled", action="store_true", help="exit status 0 even where the board did not run at full speed"
+    )
     others = parser.add_argument_group("other runtimes, each in a process of its own, in turn with Linnet")
     others.add_argument("--peers", metavar="P,P", help="of onnxruntime, litert, tflite-runtime")
     others.add_argument(
@@ -71,18 +78,22 @@ class PeerTime:
 
 @dataclass(frozen=True)
 class Run:
-    """One number of threads. seconds: of each runtime by name, (rounds, block)."""
+    """One number of threads. times: of each runtime by name."""
 
     threads: int
     statistics: measure.Statistics
     operators: tuple[OperatorShare, ...]
     peers: dict[str, PeerTime]
     machine: Report
-    seconds: dict[str, FloatArray]
+    times: dict[str, Times]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure each number of threads, in this process and on this machine."""
+    """Measure each number of threads, in this process and on this machine, or elsewhere."""
+    if args.on:
+        return int(elsewhere.provider("bench")(args))
+    if args.board or args.allow_throttled:
+        raise LinnetError("--board and --allow-throttled go with --on")
     model = load(args.model, kernels=args.kernels)
     values = model.prepare(args.input if args.input else noise(model))
     runs: list[Run] = []
@@ -101,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(bench_report.as_json(args.model, model, runs, absent)))
     else:
-        print(bench_report.text(args.model, model, runs))
+        print(bench_report.text(args.model, model, runs, operators=not args.totals))
     return 0
 
 
@@ -120,9 +131,9 @@ def measured(
         for each in contenders:
             each.time(args.warmup)
         watch = Watch()
-        seconds = measure.interleave(contenders, args.runs, args.block, watch.after)
+        times = measure.interleave(contenders, args.runs, args.block, watch.after)
         machine = watch.report()
-    ours = seconds[runner.name]
+    ours = times[runner.name]
     statistics = measure.statistics(ours)
     top1 = int(runner.run(values).argmax())
     return Run(
@@ -134,13 +145,13 @@ def measured(
                 version=each.version,
                 same_top1=each.top1 == top1,
                 notes=dict(each.peer.notes),
-                statistics=measure.statistics(seconds[each.name]),
-                ratio=measure.ratio(ours, seconds[each.name]),
+                statistics=measure.statistics(times[each.name]),
+                ratio=measure.ratio(ours, times[each.name]),
             )
             for each in beside
         },
         machine=machine,
-        seconds=seconds,
+        times=times,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linnet import elsewhere
 from linnet.errors import LinnetError
 from linnet.format_gen import OpKind
 from linnet.model import Model, load
@@ -27,11 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="how many threads share the work (default: 1)"
     )
+    elsewhere.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 1 where a picture could not be read; the others are answered all the same."""
+    if args.on:
+        return int(elsewhere.provider("run")(args))
     model = load(args.model, threads=args.threads)
     results: list[dict[str, Any]] = []
     failed = False
@@ -44,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             print("linnet: error:", error, file=sys.stderr)
             continue
         if not args.json:
-            print(_text(results[-1], several=len(args.pictures) > 1), flush=True)
+            print(text(results[-1], several=len(args.pictures) > 1), flush=True)
     if args.json:
         print(to_json({"model": args.model, "pictures": results}))
     return int(failed)
@@ -55,7 +59,13 @@ def classify(model: Model, picture: str, top: int) -> dict[str, Any]:
     pixels = model.prepare(picture)
     start = time.perf_counter()
     answer = model.run(pixels)
-    milliseconds = 1e3 * (time.perf_counter() - start)
+    return ranked(model, picture, answer, 1e3 * (time.perf_counter() - start), top)
+
+
+def ranked(
+    model: Model, picture: str, answer: npt.NDArray[np.float32], milliseconds: float, top: int
+) -> dict[str, Any]:
+    """The same of what `Model.run` returned."""
     if answer.ndim != 1:
         raise LinnetError(f"{picture}: the network's answer of shape {answer.shape} is no list of classes")
     chances = probabilities(model, answer)
@@ -80,14 +90,15 @@ def _label(model: Model, index: int) -> str:
     return model.labels[index] if index < len(model.labels) else str(index)
 
 
-def _text(result: dict[str, Any], several: bool) -> str:
+def text(result: dict[str, Any], several: bool) -> str:
+    """The table for people. several: there are more, and the picture's name goes ahead."""
     rows = [(100 * entry["probability"], entry["class"], entry["label"]) for entry in result["top"]]
     lines = table(rows, ("%", "class", "label"))
     return f"{result['picture']}\n{lines}\n" if several else lines
 
 
-def _positive(text: str) -> int:
-    value = int(text)
+def _positive(word: str) -> int:
+    value = int(word)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value

@@ -19,20 +19,16 @@ static uint32_t draw_mode(rng *r) { return rng_chance(r, 60) ? UNIFORM : rng_bel
 
 static uint32_t offset_of(const uint8_t *bytes) { return (uint32_t)(bytes - memory_base()); }
 
-/* Up to the bound that lnt_check() holds them to. */
-static int32_t draw_bias(rng *r, int32_t most) {
-    switch (rng_below(r, 6)) {
-    case 0:
-        return most;
-    case 1:
-        return -most;
-    case 2:
-        return 0;
-    case 3:
-        return rng_within(r, -most, most);
-    default:
-        return rng_within(r, -most / 1024, most / 1024);
+/* Up to `most`, the bound that lnt_check() holds them to. */
+static int32_t draw_bias(rng *r, uint32_t style, int32_t most) {
+    uint32_t way = rng_below(r, 6);
+    if (style == EDGE_STYLE) {
+        return rng_within(r, -99999, 99999) / (1 + (int32_t)rng_below(r, 99999));
     }
+    if (style == PLAIN_STYLE || way > 3) {
+        return rng_within(r, -most / 16384, most / 16384);
+    }
+    return way == 0 ? most : way == 1 ? -most : way == 2 ? 0 : rng_within(r, -most, most);
 }
 
 static uint32_t root(uint32_t value) {
@@ -45,9 +41,14 @@ static uint32_t root(uint32_t value) {
 
 /* Mostly one that brings sums of random products to the size of an int8 (or, with a residual, 64 times that); powers
  * of two among them, for ties. */
-static int32_t draw_multiplier(rng *r, const sample *s, bool plain) {
+static int32_t draw_multiplier(rng *r, const sample *s) {
     const int32_t most = (1 << 30) - 1;
-    uint32_t way = plain ? 4 + rng_below(r, 12) : rng_below(r, 16);
+    uint32_t way = s->style == PLAIN_STYLE ? 4 + rng_below(r, 12) : rng_below(r, 16);
+    if (s->style == EDGE_STYLE) { /* the largest sum to 16 bits, or a little more or less */
+        uint64_t m =
+            ((uint64_t)1 << 31) * (uint32_t)rng_within(r, 32640, 32800) / (128 * 127 * (uint64_t)sample_taps(s));
+        return m > (uint64_t)most ? most : (int32_t)m;
+    }
     if (way < 4) {
         return way == 0 ? 0 : way == 1 ? 1 : way == 2 ? most : (int32_t)rng_below(r, 1u << 30);
     }
@@ -70,10 +71,8 @@ static bool place_channels(rng *r, sample *s) {
         return false;
     }
     int32_t most = (int32_t)(((uint32_t)INT32_MAX >> s->op.shift) - 16384 * sample_taps(s));
-    bool plain = rng_chance(r, 50); /* as converters make them: one odd channel can be enough for another way */
     for (uint32_t i = 0; i < channels; i++) {
-        int32_t pair[2] = {plain ? rng_within(r, -most / 65536, most / 65536) : draw_bias(r, most),
-                           draw_multiplier(r, s, plain)};
+        int32_t pair[2] = {draw_bias(r, s->style, most), draw_multiplier(r, s)};
         memcpy(bias + 4 * (size_t)i, &pair[0], 4);
         memcpy(multiplier + 4 * (size_t)i, &pair[1], 4);
     }
@@ -90,7 +89,8 @@ static bool place_weights(rng *r, sample *s) {
         return false;
     }
     s->foul = rng_chance(r, 3);
-    fill_int8(r, weights, bytes, draw_mode(r), s->foul ? -128 : -127);
+    uint32_t mode = s->style == EDGE_STYLE ? (rng_chance(r, 50) ? LOWEST : HIGHEST) : draw_mode(r);
+    fill_int8(r, weights, bytes, mode, s->foul ? -128 : -127);
     s->op.weights = offset_of((uint8_t *)weights);
     if (s->op.kind == LNT_OP_KIND_CONV) {
         int8_t *pads = (int8_t *)memory_place(r, "pad values", s->in.channels, 1);

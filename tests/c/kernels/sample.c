@@ -65,6 +65,10 @@ static void draw_clamp(rng *r, sample *s) {
         low = -128;
         high = 127;
     }
+    if (s->style != ANY_STYLE) {
+        low = -128;
+        high = 127;
+    }
     s->op.clamp_min = (int8_t)low;
     s->op.clamp_max = (int8_t)high;
 }
@@ -140,7 +144,7 @@ static uint32_t most_shift(uint64_t products) {
 }
 
 static void draw_shift(rng *r, sample *s, uint64_t products) {
-    s->op.shift = (uint8_t)(rng_chance(r, 60) ? 0 : rng_below(r, most_shift(products) + 1));
+    s->op.shift = (uint8_t)(s->style != ANY_STYLE || rng_chance(r, 40) ? 0 : rng_below(r, most_shift(products) + 1));
 }
 
 static void draw_pool(rng *r, sample *s) {
@@ -210,10 +214,12 @@ static void draw_same(rng *r, sample *s) {
 void sample_draw(rng *r, uint32_t kind, const limits *l, sample *s) {
     *s = (sample){.op = {.kind = (uint8_t)kind, .input2 = LNT_NONE, .state = LNT_NONE}};
     uint32_t channels = draw_channels(r);
+    uint32_t way = rng_below(r, 20);
+    s->style = way < 10 ? ANY_STYLE : way < 19 ? PLAIN_STYLE : EDGE_STYLE;
     switch (kind) {
     case LNT_OP_KIND_CONV:
         draw_window(r, s, rng_chance(r, 50) ? 3 : 1 + rng_below(r, 40), channels);
-        while ((uint64_t)sample_taps(s) * s->out.channels > l->weights) {
+        while ((uint64_t)sample_taps(s) * s->out.channels > l->weights || sample_taps(s) > 100000) {
             *(s->in.channels > s->out.channels ? &s->in.channels : &s->out.channels) /= 2;
         }
         break;
@@ -230,6 +236,9 @@ void sample_draw(rng *r, uint32_t kind, const limits *l, sample *s) {
     default:
         draw_same(r, s);
         break;
+    }
+    if (s->style == PLAIN_STYLE && s->out.dtype == LNT_DTYPE_INT8 && rng_chance(r, 60)) {
+        s->out.zero_point = -128; /* ReLU6 */
     }
     if (kind == LNT_OP_KIND_SOFTMAX) {
         s->op.factor = (int32_t)(rng_next(r) >> (33 + rng_below(r, 31)));

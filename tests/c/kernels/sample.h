@@ -12,7 +12,12 @@ typedef struct limits {
     uint32_t macs;
 } limits;
 
+/* Of parameters: anything; as converters make them, for which kernels have faster ways; sums that reach the limits of
+ * 16 bits when they are scaled, where such ways end. */
+enum { ANY_STYLE, PLAIN_STYLE, EDGE_STYLE };
+
 typedef struct sample {
+    uint32_t style;
     lnt_op op;
     lnt_tensor in;
     lnt_tensor in2;

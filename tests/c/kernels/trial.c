@@ -79,9 +79,12 @@ static bool is_small(const trial *t, const limits *l) {
 }
 
 /* Activations, or logits. */
-static void fill_rows(rng *r, const lnt_tensor *tensor, const area *a, const lnt_rows *rows) {
+static void fill_rows(rng *r, const sample *s, const lnt_tensor *tensor, const area *a, const lnt_rows *rows) {
     size_t bytes = (size_t)tensor->width * tensor->channels * lnt_element_bytes(tensor);
     uint32_t mode = rng_chance(r, 60) ? UNIFORM : rng_below(r, VALUE_MODES);
+    if (s->style == EDGE_STYLE && rng_chance(r, 80)) {
+        mode = rng_chance(r, 50) ? LOWEST : HIGHEST;
+    }
     uint32_t narrow = rng_below(r, 32);
     for (uint32_t y = a->y; y < a->y + a->n; y++) {
         uint8_t *row = lnt_row(rows, y);
@@ -108,7 +111,7 @@ static bool place_plain(rng *r, trial *t) {
         !layout_plain(r, "plain input", &s->in, &t->in_area, &t->in)) {
         return false;
     }
-    fill_rows(r, &s->in, &t->in_area, &t->in);
+    fill_rows(r, s, &s->in, &t->in_area, &t->in);
     if (s->op.kind == LNT_OP_KIND_INPUT) { /* works in place */
         layout_copy(&s->out, &t->out_area, &t->in, &t->out);
     }
@@ -116,7 +119,7 @@ static bool place_plain(rng *r, trial *t) {
         if (!layout_plain(r, "plain second input", &s->in2, &t->out_area, &t->in2)) {
             return false;
         }
-        fill_rows(r, &s->in2, &t->out_area, &t->in2);
+        fill_rows(r, s, &s->in2, &t->out_area, &t->in2);
     }
     o.in = t->in;
     o.in2 = t->in2;

@@ -1,0 +1,300 @@
+/* The loops of gemm.h for processors without sdot. Two inputs of a pixel, repeated four times, meet the weights of four
+ * channels: smull and smlal sum two products in 16 bits, sadalp adds neighbours to the sums of four channels, so that
+ * nothing is left to add across a vector. Pixels are spread so once, into a block on the stack, and used for all
+ * channels. */
+#include "neon.h"
+
+#ifdef LNT_NEON64
+
+#include "gemm.h"
+#include "gemm_finish.h"
+
+enum { BLOCK = 16384, SPREAD = 16 /* bytes per four inputs */ };
+
+/* Nothing that computes these moves beyond this point, and nothing that uses them ahead of it: so eight chains of
+ * multiplications and additions stay interleaved. In-order processors (Cortex-A53) stall on the order that compilers
+ * choose, and elsewhere they choose one that takes more registers than there are. */
+#define PIN2(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
+#define PIN4(a, b, c, d) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d))
+
+/* Two vectors of weights and the products of all pixels with them. */
+typedef struct chains {
+    int8x16_t weights[2];
+    int16x8_t product[2][4];
+} chains;
+
+LNT_INLINE void load_weights(chains *ch, const int8_t *w) {
+    ch->weights[0] = vld1q_s8(w);
+    ch->weights[1] = vld1q_s8(w + 16);
+}
+
+LNT_INLINE void multiply(chains *ch, const int8x16_t *x, int P) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < P; i++) {
+            ch->product[j][i] = vmull_s8(vget_low_s8(ch->weights[j]), vget_low_s8(x[i]));
+        }
+    }
+}
+
+LNT_INLINE void multiply_high(chains *ch, const int8x16_t *x, int P, bool small) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < P; i++) {
+            ch->product[j][i] =
+                small ? vmlal_high_s8(ch->product[j][i], ch->weights[j], x[i]) : vmull_high_s8(ch->weights[j], x[i]);
+        }
+    }
+}
+
+LNT_INLINE void add(int32x4_t acc[][4], const chains *ch, int v, int P) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < P; i++) {
+            acc[i][v + j] = vpadalq_s16(acc[i][v + j], ch->product[j][i]);
+        }
+    }
+}
+
+LNT_INLINE void pin_products(chains *ch, int P) {
+    if (P == 4) {
+        PIN4(ch->product[0][0], ch->product[0][1], ch->product[0][2], ch->product[0][3]);
+        PIN4(ch->product[1][0], ch->product[1][1], ch->product[1][2], ch->product[1][3]);
+    }
+}
+
+LNT_INLINE void pin_sums(int32x4_t acc[][4], int v, int P) {
+    if (P == 4) {
+        PIN4(acc[0][v], acc[1][v], acc[2][v], acc[3][v]);
+        PIN4(acc[0][v + 1], acc[1][v + 1], acc[2][v + 1], acc[3][v + 1]);
+    }
+}
+
+/* Four inputs of P pixels to V vectors of sums. small: the sum of two products fits 16 bits. */
+LNT_INLINE void step(int32x4_t acc[][4], const int8_t *spread, const int8_t *w, int P, int V, bool small) {
+    int8x16_t x[4];
+    chains ch;
+#pragma GCC unroll 4
+    for (int i = 0; i < P; i++) {
+        x[i] = vld1q_s8(spread + SPREAD * i);
+    }
+    load_weights(&ch, w);
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v += 2) {
+        multiply(&ch, x, P);
+        if (!small) {
+            add(acc, &ch, v, P);
+        }
+        pin_products(&ch, P);
+        multiply_high(&ch, x, P, small);
+        pin_products(&ch, P);
+        if (v + 2 < V) {
+            load_weights(&ch, w + 32);
+            PIN2(ch.weights[0], ch.weights[1]);
+        }
+        add(acc, &ch, v, P);
+        pin_sums(acc, v, P);
+    }
+}
+
+/* Sums of P pixels and V vectors of channels of the tile at `packed`. */
+LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *spread, uint32_t steps, int P, int V,
+                     bool small) {
+    const int32_t *bias = (const int32_t *)(const void *)packed;
+    const int8_t *w = (const int8_t *)packed + 32 * V;
+#pragma GCC unroll 4
+    for (int i = 0; i < P; i++) {
+        LNT_HIDE(bias);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
+        }
+    }
+    for (uint32_t n = steps / 2; n != 0; n--) {
+        step(acc, spread, w, P, V, small);
+        step(acc, spread + SPREAD * P, w + 16 * V, P, V, small);
+        spread += 2 * SPREAD * P;
+        w += 32 * V;
+    }
+    if (steps % 2 != 0) {
+        step(acc, spread, w, P, V, small);
+    }
+}
+
+/* One tile of channels, and the pixels from here on. */
+typedef struct tile {
+    const uint8_t *packed;
+    const int8_t *spread;
+    int8_t *out;
+    const int8_t *in2;
+    uint32_t steps;
+    uint32_t own;
+} tile;
+
+LNT_INLINE void run_pixels(const lnt_narrow *n, size_t pitch, tile *t, int P, int V, uint32_t own, bool small,
+                           uint32_t mode) {
+    int32x4_t acc[4][4];
+    dots(acc, t->packed, t->spread, t->steps, P, V, small);
+    lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, n, t->out, t->in2, pitch, own, P, V, mode);
+    t->spread += (size_t)SPREAD * (size_t)P * t->steps;
+    t->out += (size_t)P * pitch;
+    if (mode == LNT_NARROW_SHORTCUT) {
+        t->in2 += (size_t)P * pitch;
+    }
+}
+
+/* n is copied: the compiler cannot know that no output lies over it. */
+LNT_INLINE void run_tile_of(const lnt_gemm *g, tile t, uint32_t pixels, int V, uint32_t own, uint32_t mode) {
+    lnt_narrow n = g->narrow;
+    size_t pitch = g->out_pitch;
+    for (; pixels >= 4; pixels -= 4) {
+        run_pixels(&n, pitch, &t, 4, V, own, true, mode);
+    }
+    if (pixels & 2) {
+        run_pixels(&n, pitch, &t, 2, V, own, true, mode);
+    }
+    if (pixels & 1) {
+        run_pixels(&n, pitch, &t, 1, V, own, true, mode);
+    }
+}
+
+/* Any number of channels and any weights, pixel by pixel. */
+static void run_tile_part(const lnt_gemm *g, tile t, uint32_t pixels) {
+    for (; pixels != 0; pixels--) {
+        if (t.own <= 8) {
+            run_pixels(&g->narrow, g->out_pitch, &t, 1, 2, t.own, false, g->narrow.mode);
+        } else {
+            run_pixels(&g->narrow, g->out_pitch, &t, 1, 4, t.own, false, g->narrow.mode);
+        }
+    }
+}
+
+static bool is_small(const lnt_gemm *g) { return ((const lnt_gemm_head *)(const void *)g->packed)->pairs_fit; }
+
+static void run_tile(const lnt_gemm *g, tile t, uint32_t pixels) {
+    uint32_t mode = g->narrow.mode;
+    if (t.own == 16 && mode == LNT_NARROW_RELU6) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_RELU6);
+    } else if (t.own == 16 && mode == LNT_NARROW_LINEAR) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_LINEAR);
+    } else if (t.own == 16 && mode == LNT_NARROW_SHORTCUT) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_SHORTCUT);
+    } else if (t.own == 16) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_ANY);
+    } else if (t.own == 8 && mode == LNT_NARROW_LINEAR) {
+        run_tile_of(g, t, pixels, 2, 8, LNT_NARROW_LINEAR);
+    } else {
+        run_tile_of(g, t, pixels, t.own <= 8 ? 2 : 4, t.own, mode);
+    }
+}
+
+/* Four inputs, lane `lane` of a vector, as pairs repeated four times. */
+LNT_INLINE int8x16_t spread_lane(int8x16_t x, int lane) {
+    static const uint8_t order[16] = {0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3};
+    return vqtbl1q_s8(x, vaddq_u8(vld1q_u8(order), vdupq_n_u8((uint8_t)(4 * lane))));
+}
+
+/* P pixels as [four inputs][pixel][16 bytes]. */
+LNT_INLINE void spread_pixels(const int8_t *x, size_t pitch, uint32_t depth, int8_t *to, int P) {
+    for (uint32_t k = 0; k + 16 <= depth; k += 16, to += 4 * SPREAD * P) {
+#pragma GCC unroll 4
+        for (int i = 0; i < P; i++) {
+            int8x16_t value = vld1q_s8(x + i * pitch + k);
+            vst1q_s8(to + SPREAD * i, spread_lane(value, 0));
+            vst1q_s8(to + SPREAD * (i + P), spread_lane(value, 1));
+            vst1q_s8(to + SPREAD * (i + 2 * P), spread_lane(value, 2));
+            vst1q_s8(to + SPREAD * (i + 3 * P), spread_lane(value, 3));
+        }
+    }
+    uint32_t rest = lnt_gemm_steps(depth % 16);
+    if (rest == 0) {
+        return;
+    }
+    for (int i = 0; i < P; i++) {
+        int8x16_t value = lnt_load_end(x + i * pitch, depth);
+        int8_t *end = to + SPREAD * (i + P * (int)(rest - 1));
+        vst1q_s8(end, spread_lane(value, 3));
+        if (rest > 1) {
+            vst1q_s8(end - SPREAD * P, spread_lane(value, 2));
+        }
+        if (rest > 2) {
+            vst1q_s8(end - 2 * SPREAD * P, spread_lane(value, 1));
+        }
+        if (rest > 3) {
+            vst1q_s8(end - 3 * SPREAD * P, spread_lane(value, 0));
+        }
+    }
+}
+
+static void spread_block(const lnt_gemm *g, const int8_t *x, uint32_t pixels, int8_t *to) {
+    size_t bytes = (size_t)SPREAD * lnt_gemm_steps(g->depth);
+    for (; pixels >= 4; pixels -= 4, x += 4 * g->x_pitch, to += 4 * bytes) {
+        spread_pixels(x, g->x_pitch, g->depth, to, 4);
+    }
+    if (pixels & 2) {
+        spread_pixels(x, g->x_pitch, g->depth, to, 2);
+        x += 2 * g->x_pitch;
+        to += 2 * bytes;
+    }
+    if (pixels & 1) {
+        spread_pixels(x, g->x_pitch, g->depth, to, 1);
+    }
+}
+
+static void run_block(const lnt_gemm *g, const int8_t *spread, int8_t *out, const int8_t *in2, uint32_t pixels) {
+    bool small = is_small(g);
+    for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
+        uint32_t left = g->c + g->cn - c;
+        tile t = {.packed = lnt_gemm_tile(g->packed, g->depth, c),
+                  .spread = spread,
+                  .out = out + c,
+                  .in2 = in2 ? in2 + c : NULL,
+                  .steps = lnt_gemm_steps(g->depth),
+                  .own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS};
+        if (small) {
+            run_tile(g, t, pixels);
+        } else {
+            run_tile_part(g, t, pixels);
+        }
+    }
+}
+
+void lnt_gemm_pairs(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_t *in2, uint32_t pixels) {
+    _Alignas(16) int8_t spread[BLOCK];
+    uint32_t block = BLOCK / (SPREAD * lnt_gemm_steps(g->depth));
+    block = !is_small(g) ? 1 : block > 4 ? block / 4 * 4 : block;
+    while (pixels != 0) {
+        uint32_t n = pixels < block ? pixels : block;
+        spread_block(g, x, n, spread);
+        run_block(g, spread, out, in2, n);
+        x += n * g->x_pitch;
+        out += n * g->out_pitch;
+        in2 = in2 ? in2 + n * g->out_pitch : NULL;
+        pixels -= n;
+    }
+}
+
+void lnt_gemm_pairs_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
+    _Alignas(16) int8_t spread[BLOCK];
+    spread_pixels(x, 0, g->depth, spread, 1);
+    uint32_t steps = lnt_gemm_steps(g->depth);
+    for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
+        const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, c);
+        uint32_t left = g->c + g->cn - c;
+        uint32_t own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS;
+        int32x4_t acc[1][4];
+        if (own <= 8) {
+            dots(acc, packed, spread, steps, 1, 2, false);
+        } else if (is_small(g)) {
+            dots(acc, packed, spread, steps, 1, 4, true);
+        } else {
+            dots(acc, packed, spread, steps, 1, 4, false);
+        }
+        lnt_gemm_finish_int32(acc[0], packed, &g->narrow, own, out + c);
+    }
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* 1x1 convolution, with the shortcut of a residual block added in where there is one.
+ * Rows: NHWC. Weights: packed as in gemm_pack.h. The output may lie exactly over the shortcut (in2); nothing else may
+ * overlap. */
+#include "neon.h"
+
+#ifdef LNT_NEON64
+
+#include "gemm.h"
+
+static bool takes_pairs(const lnt_params *p) { return p->in->channels <= LNT_GEMM_PAIRS_DEPTH; }
+
+static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, p->in->channels); }
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
+
+static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_PAIRS, to); }
+
+/* Rows from y on that lie one behind the other without gaps, and can be taken for one: at least one, at most n. */
+static uint32_t unbroken(const lnt_params *p, const lnt_rows *rows, uint32_t channels, const lnt_range *r, uint32_t y,
+                         uint32_t n) {
+    uint32_t until_wrap = rows->ring - y % (rows->ring + !rows->ring);
+    bool dense = rows->window == NULL && r->xn == p->out->width && rows->row_bytes == r->xn * channels;
+    return !dense ? 1 : until_wrap < n ? until_wrap : n;
+}
+
+static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gemm_function *gemm) {
+    uint32_t depth = p->in->channels;
+    uint32_t channels = p->out->channels;
+    lnt_gemm g = {.packed = p->packed,
+                  .narrow = lnt_narrow_of(p, lnt_gemm_head_of(p)->fits),
+                  .x_pitch = depth,
+                  .out_pitch = channels,
+                  .depth = depth,
+                  .c = r.c,
+                  .cn = r.cn};
+    uint32_t n;
+    for (uint32_t y = r.y; y < r.y + r.n; y += n) {
+        n = unbroken(p, &o->in, depth, &r, y, r.y + r.n - y);
+        n = unbroken(p, &o->out, channels, &r, y, n);
+        n = p->in2 ? unbroken(p, &o->in2, channels, &r, y, n) : n;
+        gemm(&g, lnt_pixel(&o->in, y, r.x, depth), lnt_pixel(&o->out, y, r.x, channels),
+             p->in2 ? lnt_pixel(&o->in2, y, r.x, channels) : NULL, n * r.xn);
+    }
+}
+
+static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_dotprod); }
+
+static const lnt_packing packing_fours = {.bytes = bytes, .pack = pack_fours};
+
+const lnt_kernel q8_pointwise_dotprod = {.name = "q8_pointwise_dotprod",
+                                         .run = run_dotprod,
+                                         .packing = &packing_fours,
+                                         .kind = LNT_OP_KIND_POINTWISE,
+                                         .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                         .channel_group = LNT_GEMM_CHANNELS};
+
+static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs); }
+
+static const lnt_packing packing_pairs = {.takes = takes_pairs, .bytes = bytes, .pack = pack_pairs};
+
+const lnt_kernel q8_pointwise_neon = {.name = "q8_pointwise_neon",
+                                      .run = run_pairs,
+                                      .packing = &packing_pairs,
+                                      .kind = LNT_OP_KIND_POINTWISE,
+                                      .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                      .channel_group = LNT_GEMM_CHANNELS};
+
+#endif
