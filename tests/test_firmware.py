@@ -26,7 +26,7 @@ from linnet_boards.firmware import crc32_mpeg2
 from linnet_boards.qemu_board import Emulated
 from linnet_converter.qgraph import QGraph
 
-EMULATED = [name for name in names() if (target := board(name).cortex_m) and target.emulator]
+EMULATED = [name for name in names() if (target := board(name).cortex_m) and target.emulator == name]
 APT = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 
 

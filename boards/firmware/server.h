@@ -13,4 +13,7 @@ enum {
 
 void server_run(lnt_net *net);
 
+void firmware_mark_start(void);
+void firmware_mark_end(void);
+
 #endif

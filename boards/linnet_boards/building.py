@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from linnet_converter import budget, host_kernels, lnt_file
 from linnet_converter.budget import Budget
 from linnet_converter.plan import Plan
 from linnet_converter.qgraph import QGraph
+from linnet_converter.weights_read import weight_words
 
 from . import Board, dropin
-from .cortex_m import CortexM, Region, families
+from .cortex_m import CortexM, Region, family
 from .firmware import Builder, Use, over
 
 ELF, DROP_IN, REPORT = "firmware.elf", "c", "build.json"
@@ -30,13 +32,17 @@ ALIGNMENT_LOSS = 64
 
 @dataclass(frozen=True)
 class Built:
-    """What came of it. uses: who takes what.  regions: those of the board, as far as firmware may use them."""
+    """What came of it. weight_words: that one inference reads.  uses: who takes what.
+
+    regions: those of the board, as far as firmware may use them.
+    """
 
     board: str
     family: str
     arena_bytes: int
     model_bytes: int
     stack_bytes: int
+    weight_words: int
     kernels: tuple[str, ...]
     uses: tuple[Use, ...]
     regions: tuple[Region, ...]
@@ -68,12 +74,13 @@ def build(
 def _build(
     graph: QGraph, board: Board, made: Path, work: Path, push_rows: bool, ram: int | None, stack: int | None
 ) -> Built:
-    kernels = host_kernels.best(graph, [Family[name] for name in families(board.features)])
+    kernels = host_kernels.best(graph, [Family[family(board.features)]])
     builder = Builder(board, stack, work)
     regions = limited(builder.target, ram)
     code, shape = made / DROP_IN, shape_of(graph)
     code.mkdir()
-    sources = dropin.write(code, kernels.family, kernels.names)
+    defined = [flag[2:] for flag in builder.target.flags if flag.startswith("-D")]
+    sources = dropin.write(code, kernels.family, kernels.names, defined)
     dropin.write_model(code, shape, bytes(16), 16)  # for the size of everything else
     library = builder.compile([code / source for source in sources], code)
     variables = builder.variables(library + builder.compile(builder.firmware_sources(), code))
@@ -88,6 +95,7 @@ def _build(
         arena_bytes=plan.arena_bytes,
         model_bytes=len(data),
         stack_bytes=builder.stack_bytes,
+        weight_words=weight_words(graph, plan),
         kernels=tuple(sorted(set(kernels.names))),
         uses=tuple(builder.uses(made / ELF)),
         regions=regions,
@@ -120,6 +128,11 @@ def _plan(
         _refuse(uses, regions, f"{board.name}: {error}")
 
 
+def read_words(folder: Path) -> int:
+    """weight_words of what has been built."""
+    return int(json.loads((folder / REPORT).read_text(encoding="utf-8"))["weight_words"])
+
+
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:
     print(text(uses, regions), file=sys.stderr)
     raise LinnetError(message)
@@ -133,12 +146,17 @@ def limited(target: CortexM, ram: int | None) -> tuple[Region, ...]:
     )
 
 
+def network_crc(graph: QGraph) -> int:
+    """The same for all files of one network, whatever their plans."""
+    return zlib.crc32(lnt_file.write(graph, []))
+
+
 def shape_of(graph: QGraph) -> dropin.Shape:
     height, width, channels = graph.tensors[0].shape
     answer = graph.output
     outputs = answer.shape[0] * answer.shape[1] * answer.shape[2]
     kind = "int32_t" if answer.dtype == DType.int32 else "int8_t"
-    return dropin.Shape(height, width * channels, len(graph.ops), outputs, kind)
+    return dropin.Shape(network_crc(graph), height, width * channels, len(graph.ops), outputs, kind)
 
 
 def text(uses: Sequence[Use], regions: Sequence[Region]) -> str:

@@ -40,10 +40,12 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Info:
-    """What a board says of itself. input_shape: (height, width, channels).  clock: "dwt" or "systick"."""
+    """What a board says of itself. input_shape: (height, width, channels).  network_crc: `building.network_crc`.
+    clock: "dwt" or "systick".
+    """
 
     board: str
-    model_crc: int
+    network_crc: int
     model_bytes: int
     arena_bytes: int
     stack_bytes: int
@@ -119,7 +121,7 @@ class Device:
         crc, model, arena, stack, hz, height, width, channels, operators, output, dwt = fields
         return Info(
             board=raw[_HELLO.size :].decode("ascii", "replace"),
-            model_crc=crc,
+            network_crc=crc,
             model_bytes=model,
             arena_bytes=arena,
             stack_bytes=stack,

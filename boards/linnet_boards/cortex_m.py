@@ -7,9 +7,6 @@ from typing import Any
 
 from linnet.errors import LinnetError
 
-FAMILIES = {"mve": ("mve", "dsp"), "dsp": ("dsp",)}
-"""By the feature of a processor that decides it: kernel families, best first. All others run `ref`."""
-
 
 @dataclass(frozen=True)
 class Region:
@@ -43,7 +40,8 @@ class CortexM:
     boot_clock_mhz: what the start-up code sets, and what times are counted in.
     program, model, data, stack: regions of these.  stack_bytes: unless another size is asked for.
     boot: boards/firmware/boot2_<boot>.S, 252 bytes that a boot ROM checks and runs first, or "".
-    flash: the tool's command line; {elf} and {bin} stand for the files.  emulator: QEMU's machine, or "".
+    flash: the tool's command line; {elf} and {bin} stand for the files.  emulator: QEMU's machine, itself a
+    board of that name, whose processor executes the same instructions.
     """
 
     flags: tuple[str, ...]
@@ -95,6 +93,6 @@ def parse(name: str, table: dict[str, Any]) -> CortexM:
     return found
 
 
-def families(features: tuple[str, ...]) -> tuple[str, ...]:
-    """Kernel families for a microcontroller with these features, best first, without `ref`."""
-    return next((FAMILIES[feature] for feature in ("mve", "dsp") if feature in features), ())
+def family(features: tuple[str, ...]) -> str:
+    """The kernel family that is made for a microcontroller with these features."""
+    return next((name for name in ("mve", "dsp") if name in features), "ref")

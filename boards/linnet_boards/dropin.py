@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,7 @@ add_library(linnet_model STATIC
 {sources}
 )
 target_include_directories(linnet_model PUBLIC . linnet/include PRIVATE linnet/src)
-target_compile_definitions(linnet_model PRIVATE LNT_FIRMWARE)
+target_compile_definitions(linnet_model PRIVATE {defined})
 target_compile_options(linnet_model PRIVATE -O2 -ffunction-sections -fdata-sections)
 set_target_properties(linnet_model PROPERTIES C_STANDARD 11)
 target_link_options(linnet_model INTERFACE -Wl,--gc-sections)
@@ -65,8 +64,9 @@ target_link_libraries(example PRIVATE linnet_model)
 
 @dataclass(frozen=True)
 class Shape:
-    """What model.h says of a network. row_bytes: one row of the input."""
+    """What model.h says of a network. network_crc: `network_crc` of it.  row_bytes: one row of the input."""
 
+    network_crc: int
     height: int
     row_bytes: int
     operators: int
@@ -144,7 +144,7 @@ def model_h(shape: Shape, data: bytes, arena_bytes: int) -> str:
 
 #define LNT_ARENA_BYTES {arena_bytes}
 #define LNT_MODEL_BYTES {len(data)}
-#define LNT_MODEL_CRC {zlib.crc32(data)}u /* of all its bytes */
+#define LNT_NETWORK_CRC {shape.network_crc}u /* whatever its plan and packing */
 #define LNT_INPUT_HEIGHT {shape.height}
 #define LNT_ROW_BYTES {shape.row_bytes}
 #define LNT_OPERATORS {shape.operators}
@@ -174,8 +174,11 @@ LNT_MODEL_PLACE _Alignas(16) const uint8_t lnt_model[LNT_MODEL_BYTES] =
 """
 
 
-def write(folder: Path, family: Family, kernels: Sequence[str]) -> list[Path]:
-    """Write all that does not depend on the plan. The C and assembly files to compile, relative to the folder."""
+def write(folder: Path, family: Family, kernels: Sequence[str], defined: Sequence[str] = ()) -> list[Path]:
+    """Write all that does not depend on the plan. defined: macros for the board's processor.
+
+    The C and assembly files to compile, relative to the folder.
+    """
     files = library_sources(family, kernels)
     target = folder / "linnet"
     for path in files:
@@ -189,7 +192,8 @@ def write(folder: Path, family: Family, kernels: Sequence[str]) -> list[Path]:
     (folder / "example.c").write_text(EXAMPLE, encoding="utf-8")
     sources = [Path("families.c"), *(Path("linnet/src") / path for path in files if path.suffix != ".h")]
     listed = "\n".join(f"    {path}" for path in [*sources, "model.c"])
-    (folder / "CMakeLists.txt").write_text(CMAKE.format(family=family.name, sources=listed), encoding="utf-8")
+    text = CMAKE.format(family=family.name, sources=listed, defined=" ".join(["LNT_FIRMWARE", *defined]))
+    (folder / "CMakeLists.txt").write_text(text, encoding="utf-8")
     return sources
 
 

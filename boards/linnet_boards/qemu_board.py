@@ -11,6 +11,11 @@ from typing import IO
 
 from linnet.errors import LinnetError
 
+from .estimate import CLASSES
+from .firmware import tool
+
+COUNTER = Path(__file__).parent / "qemu/classes.c"
+
 SHIFT = 6
 """An instruction lasts 2^6 ns of the emulated clock, longer than a tick of any board's timer: so none is lost."""
 
@@ -26,6 +31,45 @@ def qemu() -> str:
 def instructions(ticks: int, clock_hz: int) -> int:
     """Instructions in so many ticks of a timer that runs at the board's clock."""
     return round(ticks * 1_000_000_000 / clock_hz / (1 << SHIFT))
+
+
+def build_counter(folder: Path) -> Path:
+    """The plugin that counts instructions by class. Raises LinnetError where there is no C compiler."""
+    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    if compiler is None:
+        raise LinnetError("counting instructions needs a C compiler: apt install gcc libc6-dev")
+    plugin = folder / "classes.so"
+    flags = ["-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden"]
+    done = subprocess.run([compiler, *flags, "-o", str(plugin), str(COUNTER)], capture_output=True, check=False)
+    if done.returncode:
+        raise LinnetError(f"{compiler} cannot compile the counter {COUNTER}")
+    return plugin
+
+
+class Counter:
+    """Instructions by class, as the plugin writes them into a file while the emulator runs."""
+
+    def __init__(self, elf: Path, folder: Path) -> None:
+        """folder: for the plugin and its file."""
+        self._file = folder / "classes.txt"
+        self._before = dict.fromkeys(CLASSES, 0)
+        addresses = {name: address & ~1 for name, address in _symbols(elf).items()}
+        start, end = (addresses[f"firmware_mark_{name}"] for name in ("start", "end"))
+        self.options = ("-plugin", f"{build_counter(folder)},from={start:#x},to={end:#x},out={self._file}")
+
+    def take(self) -> dict[str, int]:
+        """What has run since the last call, between the firmware's marks."""
+        lines = self._file.read_text(encoding="ascii").splitlines()
+        now = dict(zip(CLASSES, map(int, lines[-1].split()), strict=True)) if lines else self._before
+        spent = {name: count - self._before[name] for name, count in now.items()}
+        self._before = now
+        return spent
+
+
+def _symbols(elf: Path) -> dict[str, int]:
+    listed = subprocess.run([tool("nm"), str(elf)], capture_output=True, text=True, check=True).stdout
+    fields = (line.split() for line in listed.splitlines())
+    return {field[2]: int(field[0], 16) for field in fields if len(field) == 3}
 
 
 class Emulated:
