@@ -178,7 +178,12 @@ def test_a_throttled_bench_is_not_valid(pi: Machine, model: Path, capsys: pytest
     assert cli.main(["bench", str(model), "--on", "pi", "--runs", "1", "--warmup", "1", "--json"]) == 1
     captured = capsys.readouterr()
     found = json.loads(captured.out)
-    assert "it is throttled" in captured.err and not found["valid"] and found["after"]["throttled"] == 0x50005 and found["after"]["clock_mhz"] == 600
+    assert (
+        "it is throttled" in captured.err
+        and not found["valid"]
+        and found["after"]["throttled"] == 0x50005
+        and found["after"]["clock_mhz"] == 600
+    )
     assert cli.main(["doctor", "--on", "pi"]) == 1
     assert "PROBLEM" in capsys.readouterr().out
     pi.uninstall("vcgencmd")
