@@ -91,6 +91,19 @@ def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cros
 
 
 @pytest.mark.emulator
+def test_families_with_plans_of_their_own_are_no_choice(tmp_path: Path, cross: Callable[[str], conftest.Cross]) -> None:
+    """The kernels for Cortex-M can run on 32-bit ARM under Linux, where plans have no scratch for them."""
+    tools = cross("armhf")
+    program = tmp_path / "family_names"
+    command = [*tools.cc, *FLAGS, str(ROOT / "tests/c/family_names.c"), *map(str, sources()), "-o", str(program)]
+    subprocess.run(command, check=True, timeout=300)
+    listed = subprocess.run([*tools.run, str(program)], capture_output=True, text=True, check=True, timeout=60)
+    names = listed.stdout.split()
+    assert names[-1] == "ref"
+    assert not {"dsp", "mve"} & set(names)
+
+
+@pytest.mark.emulator
 @pytest.mark.parametrize("cpu", test_emulated.CORTEX_M)
 def test_cortex_m(cpu: str, tmp_path: Path, require_tool: Callable[[str, str], str]) -> None:
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")

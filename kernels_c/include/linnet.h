@@ -120,7 +120,8 @@ LNT_API int64_t lnt_least_arena_bytes(const void *model, size_t model_bytes);
  * Writes to the arena. The net runs with the portable kernels, or with those that the file is packed for. */
 LNT_API int lnt_open(lnt_net *net, const void *model, size_t model_bytes, void *arena, size_t arena_bytes);
 
-/* The kernel families that run on this processor, best first, the portable one ("ref") last, then NULL. */
+/* The kernel families that lnt_pack() takes on this processor, best first, the portable one ("ref") last, then NULL.
+ * Those of microcontrollers are not among them: files come packed for them. */
 LNT_API const char *lnt_family_name(uint32_t index);
 
 /* Run with a family's kernels from now on (NULL: the best). Their constants are packed into `memory`, which must

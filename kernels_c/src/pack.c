@@ -12,9 +12,14 @@ const lnt_family *lnt_family_of_plan(uint32_t id) {
     return NULL;
 }
 
+/* Whether nets can switch to it: kernels of families with plans of their own find no scratch in other plans. */
+static bool packs_here(const lnt_family *family) {
+    return lnt_runs_here(family) && (family->id == LNT_FAMILY_REF || family->id == LNT_FAMILY_UNFILED);
+}
+
 const char *lnt_family_name(uint32_t index) {
     for (const lnt_family *const *f = lnt_families; *f; f++) {
-        if (lnt_runs_here(*f) && index-- == 0) {
+        if (packs_here(*f) && index-- == 0) {
             return (*f)->name;
         }
     }
@@ -23,7 +28,7 @@ const char *lnt_family_name(uint32_t index) {
 
 static const lnt_family *find_family(const char *name) {
     for (const lnt_family *const *f = lnt_families; *f; f++) {
-        if (name ? strcmp((*f)->name, name) == 0 : lnt_runs_here(*f)) {
+        if (name ? strcmp((*f)->name, name) == 0 : packs_here(*f)) {
             return *f;
         }
     }
@@ -50,7 +55,7 @@ int64_t lnt_packed_bytes(const lnt_net *net, const char *name) {
         return err;
     }
     const lnt_family *family = find_family(name);
-    if (family == NULL || !lnt_runs_here(family)) {
+    if (family == NULL || !packs_here(family)) {
         return LNT_ERR_FAMILY;
     }
     uint64_t bytes = aligned(4 * (uint64_t)net->op_count);

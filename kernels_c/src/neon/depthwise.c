@@ -10,37 +10,30 @@
 
 static bool takes(const lnt_params *p) { return p->op->kernel_h <= LNT_DEPTHWISE_MAX_H; }
 
-/* One output row, all but what depends on the channels; at[] and out are those of channel 0. */
+/* One output row from the first block of channels on; advance[] leads from a block's rows to the next one's. */
 static lnt_depthwise_row row_of(const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t y,
-                                lnt_taps taps) {
+                                const lnt_depthwise_block *block, size_t block_bytes,
+                                size_t advance[LNT_DEPTHWISE_MAX_H]) {
     const lnt_op *op = p->op;
     uint32_t channels = p->out->channels;
     lnt_depthwise_row r = {
-        .out = lnt_pixel(&o->out, y, range->x, channels),
+        .block = block,
+        .out = lnt_pixel(&o->out, y, range->x, channels) + range->c,
         .out_pitch = channels,
         .x = (int32_t)(range->x * op->stride_w) - op->pad_left,
         .n = range->xn,
         .width = p->in->width,
     };
+    lnt_taps taps = lnt_find_taps(y, op->stride_h, op->pad_top, op->kernel_h, p->in->height);
     r.first = !lnt_depthwise_is_3x3(op) ? (int32_t)o->in.x0 : r.x > 0 ? r.x : 0;
-    for (uint32_t i = taps.from; i < taps.to; i++) {
-        r.at[i] = lnt_pixel(&o->in, (uint32_t)taps.start + i, (uint32_t)r.first, channels);
-        r.pitch[i] = channels;
+    for (uint32_t i = 0; i < op->kernel_h; i++) {
+        bool there = i >= taps.from && i < taps.to;
+        r.at[i] =
+            there ? lnt_pixel(&o->in, (uint32_t)taps.start + i, (uint32_t)r.first, channels) + range->c : block->zero;
+        r.pitch[i] = there ? channels : 0;
+        advance[i] = there ? LNT_DEPTHWISE_CHANNELS : block_bytes;
     }
     return r;
-}
-
-/* Channels [c, c + own) of a row. */
-static void run_block(const lnt_depthwise_row *row, const lnt_depthwise_block *block, const lnt_op *op, lnt_taps taps,
-                      uint32_t c, uint32_t own, lnt_depthwise_function *function) {
-    lnt_depthwise_row r = *row;
-    r.block = block;
-    r.out += c;
-    r.own = own;
-    for (uint32_t i = 0; i < op->kernel_h; i++) {
-        r.at[i] = i >= taps.from && i < taps.to ? r.at[i] + c : block->zero;
-    }
-    function(&r, op);
 }
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range, lnt_depthwise_order order,
@@ -48,15 +41,19 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range, lnt
     const lnt_op *op = p->op;
     lnt_narrow narrow = lnt_narrow_of(p, true);
     size_t bytes = lnt_depthwise_block_bytes(op, order);
+    const uint8_t *block = p->packed + range.c / LNT_DEPTHWISE_CHANNELS * bytes;
     for (uint32_t y = range.y; y < range.y + range.n; y++) {
-        lnt_taps taps = lnt_find_taps(y, op->stride_h, op->pad_top, op->kernel_h, p->in->height);
-        lnt_depthwise_row row = row_of(p, o, &range, y, taps);
-        row.narrow = &narrow;
-        const uint8_t *block = p->packed + range.c / LNT_DEPTHWISE_CHANNELS * bytes;
-        for (uint32_t c = range.c; c < range.c + range.cn; c += LNT_DEPTHWISE_CHANNELS, block += bytes) {
-            uint32_t left = range.c + range.cn - c;
-            run_block(&row, (const void *)block, op, taps, c,
-                      left < LNT_DEPTHWISE_CHANNELS ? left : LNT_DEPTHWISE_CHANNELS, function);
+        size_t advance[LNT_DEPTHWISE_MAX_H];
+        lnt_depthwise_row r = row_of(p, o, &range, y, (const void *)block, bytes, advance);
+        r.narrow = &narrow;
+        for (uint32_t left = range.cn; left != 0; left -= r.own) {
+            r.own = left < LNT_DEPTHWISE_CHANNELS ? left : LNT_DEPTHWISE_CHANNELS;
+            function(&r, op);
+            r.block = (const void *)((const uint8_t *)r.block + bytes);
+            r.out += LNT_DEPTHWISE_CHANNELS;
+            for (uint32_t i = 0; i < op->kernel_h; i++) {
+                r.at[i] += advance[i];
+            }
         }
     }
 }

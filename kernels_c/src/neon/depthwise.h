@@ -37,8 +37,8 @@ static inline size_t lnt_depthwise_block_bytes(const lnt_op *op, lnt_depthwise_o
 uint64_t lnt_depthwise_bytes(const lnt_params *p, lnt_depthwise_order order);
 void lnt_depthwise_pack(const lnt_params *p, lnt_depthwise_order order, uint8_t *to);
 
-/* Part of one output row, one block of channels, and where the walk along the row stands. A row that is not there is
- * read from the block's zeros, with a pitch of 0. */
+/* Part of one output row, one block of channels. A row that is not there is read from the block's zeros, with a pitch
+ * of 0. */
 typedef struct lnt_depthwise_row {
     const lnt_depthwise_block *block;
     const lnt_narrow *narrow;
@@ -53,7 +53,7 @@ typedef struct lnt_depthwise_row {
     uint32_t own;   /* channels of the block that there are */
 } lnt_depthwise_row;
 
-typedef void lnt_depthwise_function(lnt_depthwise_row *r, const lnt_op *op);
+typedef void lnt_depthwise_function(const lnt_depthwise_row *r, const lnt_op *op);
 
 lnt_depthwise_function lnt_depthwise_row_dotprod;
 lnt_depthwise_function lnt_depthwise_row_neon;

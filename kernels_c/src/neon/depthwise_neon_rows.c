@@ -94,7 +94,7 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
 #include "depthwise_walk.h"
 
 /* Full blocks, by stride, products and mode; the rest by the slowest. */
-static void row_3x3(lnt_depthwise_row *r, bool stride1) {
+static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     uint32_t products = r->block->products;
     if (r->own != LNT_DEPTHWISE_CHANNELS || products == 1) {
@@ -124,7 +124,9 @@ static void row_3x3(lnt_depthwise_row *r, bool stride1) {
     }
 }
 
-LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
+LNT_INLINE void row_any(const lnt_depthwise_row *from, const lnt_op *op, bool full) {
+    lnt_depthwise_row row = *from;
+    lnt_depthwise_row *r = &row;
     for (; r->n != 0; r->n--, r->x += op->stride_w) {
         const int8_t *w = r->block->weights;
         const int32_t *bias = r->block->bias;
@@ -142,7 +144,7 @@ LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
     }
 }
 
-void lnt_depthwise_row_neon(lnt_depthwise_row *r, const lnt_op *op) {
+void lnt_depthwise_row_neon(const lnt_depthwise_row *r, const lnt_op *op) {
     if (lnt_depthwise_is_3x3(op)) {
         row_3x3(r, op->stride_w == 1);
     } else if (r->own == LNT_DEPTHWISE_CHANNELS) {

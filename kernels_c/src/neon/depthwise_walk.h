@@ -36,11 +36,20 @@ LNT_INLINE void walk_stride1(const lnt_depthwise_row *row, bool full, uint32_t p
         b = next_column(&r, full);
         output(&r, &c, &a, &b, &w, full, products, mode);
     }
-    for (; r.n != 0; r.n--) {
+    while (r.n != 0) {
         column c = next_column_or_zero(&r, full);
         output(&r, &a, &b, &c, &w, full, products, mode);
-        a = b;
-        b = c;
+        if (--r.n == 0) {
+            break;
+        }
+        a = next_column_or_zero(&r, full);
+        output(&r, &b, &c, &a, &w, full, products, mode);
+        if (--r.n == 0) {
+            break;
+        }
+        b = next_column_or_zero(&r, full);
+        output(&r, &c, &a, &b, &w, full, products, mode);
+        r.n--;
     }
 }
 

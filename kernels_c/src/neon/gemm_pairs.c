@@ -107,22 +107,25 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *sp
     const int8_t *w = (const int8_t *)packed + 32 * V;
 #pragma GCC unroll 4
     for (int i = 0; i < P; i++) {
-        const int32_t *from = lnt_again(bias);
+        LNT_HIDE(bias);
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) {
-            acc[i][v] = v < V ? vld1q_s32(from + 4 * v) : vdupq_n_s32(0);
+            acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
-    do {
+    for (uint32_t n = steps / 2; n != 0; n--) {
         step(acc, spread, w, P, V, small);
-        spread += SPREAD * P;
-        w += 16 * V;
-    } while (--steps != 0);
+        step(acc, spread + SPREAD * P, w + 16 * V, P, V, small);
+        spread += 2 * SPREAD * P;
+        w += 32 * V;
+    }
+    if (steps % 2 != 0) {
+        step(acc, spread, w, P, V, small);
+    }
 }
 
 /* One tile of channels, and the pixels from here on. */
 typedef struct tile {
-    const lnt_gemm *g;
     const uint8_t *packed;
     const int8_t *spread;
     int8_t *out;
@@ -131,61 +134,60 @@ typedef struct tile {
     uint32_t own;
 } tile;
 
-LNT_INLINE void run_pixels(tile *t, int P, int V, uint32_t own, bool small) {
+LNT_INLINE void run_pixels(const lnt_narrow *n, size_t pitch, tile *t, int P, int V, uint32_t own, bool small,
+                           uint32_t mode) {
     int32x4_t acc[4][4];
     dots(acc, t->packed, t->spread, t->steps, P, V, small);
-    lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, &t->g->narrow, t->out, t->in2, t->g->out_pitch, own, P, V);
-    t->spread += (size_t)SPREAD * P * t->steps;
-    t->out += P * t->g->out_pitch;
-    if (t->in2) {
-        t->in2 += P * t->g->out_pitch;
+    lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, n, t->out, t->in2, pitch, own, P, V, mode);
+    t->spread += (size_t)SPREAD * (size_t)P * t->steps;
+    t->out += (size_t)P * pitch;
+    if (mode == LNT_NARROW_SHORTCUT) {
+        t->in2 += (size_t)P * pitch;
     }
 }
 
-static void run_tile16(tile t, uint32_t pixels) {
+/* n is copied: the compiler cannot know that no output lies over it. */
+LNT_INLINE void run_tile_of(const lnt_gemm *g, tile t, uint32_t pixels, int V, uint32_t own, uint32_t mode) {
+    lnt_narrow n = g->narrow;
+    size_t pitch = g->out_pitch;
     for (; pixels >= 4; pixels -= 4) {
-        run_pixels(&t, 4, 4, 16, true);
+        run_pixels(&n, pitch, &t, 4, V, own, true, mode);
     }
     if (pixels & 2) {
-        run_pixels(&t, 2, 4, 16, true);
+        run_pixels(&n, pitch, &t, 2, V, own, true, mode);
     }
     if (pixels & 1) {
-        run_pixels(&t, 1, 4, 16, true);
+        run_pixels(&n, pitch, &t, 1, V, own, true, mode);
     }
 }
 
-static void run_tile8(tile t, uint32_t pixels) {
-    for (; pixels >= 4; pixels -= 4) {
-        run_pixels(&t, 4, 2, t.own, true);
-    }
-    if (pixels & 2) {
-        run_pixels(&t, 2, 2, t.own, true);
-    }
-    if (pixels & 1) {
-        run_pixels(&t, 1, 2, t.own, true);
-    }
-}
-
-/* More than eight of the last channels, and not sixteen. */
-static void run_tile_part(tile t, uint32_t pixels) {
-    for (; pixels >= 4; pixels -= 4) {
-        run_pixels(&t, 4, 4, t.own, true);
-    }
-    if (pixels & 2) {
-        run_pixels(&t, 2, 4, t.own, true);
-    }
-    if (pixels & 1) {
-        run_pixels(&t, 1, 4, t.own, true);
+/* Any number of channels and any weights, pixel by pixel. */
+static void run_tile_part(const lnt_gemm *g, tile t, uint32_t pixels) {
+    for (; pixels != 0; pixels--) {
+        if (t.own <= 8) {
+            run_pixels(&g->narrow, g->out_pitch, &t, 1, 2, t.own, false, g->narrow.mode);
+        } else {
+            run_pixels(&g->narrow, g->out_pitch, &t, 1, 4, t.own, false, g->narrow.mode);
+        }
     }
 }
 
-static void run_tile(tile t, uint32_t pixels) {
-    if (t.own == 16) {
-        run_tile16(t, pixels);
-    } else if (t.own <= 8) {
-        run_tile8(t, pixels);
+static bool is_small(const lnt_gemm *g) { return ((const lnt_gemm_head *)(const void *)g->packed)->pairs_fit; }
+
+static void run_tile(const lnt_gemm *g, tile t, uint32_t pixels) {
+    uint32_t mode = g->narrow.mode;
+    if (t.own == 16 && mode == LNT_NARROW_RELU6) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_RELU6);
+    } else if (t.own == 16 && mode == LNT_NARROW_LINEAR) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_LINEAR);
+    } else if (t.own == 16 && mode == LNT_NARROW_SHORTCUT) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_SHORTCUT);
+    } else if (t.own == 16) {
+        run_tile_of(g, t, pixels, 4, 16, LNT_NARROW_ANY);
+    } else if (t.own == 8 && mode == LNT_NARROW_LINEAR) {
+        run_tile_of(g, t, pixels, 2, 8, LNT_NARROW_LINEAR);
     } else {
-        run_tile_part(t, pixels);
+        run_tile_of(g, t, pixels, t.own <= 8 ? 2 : 4, t.own, mode);
     }
 }
 
@@ -193,15 +195,6 @@ static void run_tile(tile t, uint32_t pixels) {
 LNT_INLINE int8x16_t spread_lane(int8x16_t x, int lane) {
     static const uint8_t order[16] = {0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3};
     return vqtbl1q_s8(x, vaddq_u8(vld1q_u8(order), vdupq_n_u8((uint8_t)(4 * lane))));
-}
-
-LNT_INLINE int8x16_t load_end(const int8_t *x, uint32_t depth) {
-    if (depth >= 16) {
-        return vld1q_s8(x + depth - 16);
-    }
-    int8_t bytes[16] = {0};
-    memcpy(bytes + 16 - depth, x, depth);
-    return vld1q_s8(bytes);
 }
 
 /* P pixels as [four inputs][pixel][16 bytes]. */
@@ -221,7 +214,7 @@ LNT_INLINE void spread_pixels(const int8_t *x, size_t pitch, uint32_t depth, int
         return;
     }
     for (int i = 0; i < P; i++) {
-        int8x16_t value = load_end(x + i * pitch, depth);
+        int8x16_t value = lnt_load_end(x + i * pitch, depth);
         int8_t *end = to + SPREAD * (i + P * (int)(rest - 1));
         vst1q_s8(end, spread_lane(value, 3));
         if (rest > 1) {
@@ -252,39 +245,22 @@ static void spread_block(const lnt_gemm *g, const int8_t *x, uint32_t pixels, in
 }
 
 static void run_block(const lnt_gemm *g, const int8_t *spread, int8_t *out, const int8_t *in2, uint32_t pixels) {
+    bool small = is_small(g);
     for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
         uint32_t left = g->c + g->cn - c;
-        tile t = {.g = g,
-                  .packed = lnt_gemm_tile(g->packed, g->depth, c),
+        tile t = {.packed = lnt_gemm_tile(g->packed, g->depth, c),
                   .spread = spread,
                   .out = out + c,
                   .in2 = in2 ? in2 + c : NULL,
                   .steps = lnt_gemm_steps(g->depth),
                   .own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS};
-        run_tile(t, pixels);
-    }
-}
-
-/* Weights of -128: products one at a time, and pixels too, since only strange files have them. */
-static void run_block_wide(const lnt_gemm *g, const int8_t *spread, int8_t *out, const int8_t *in2) {
-    for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
-        uint32_t left = g->c + g->cn - c;
-        tile t = {.g = g,
-                  .packed = lnt_gemm_tile(g->packed, g->depth, c),
-                  .spread = spread,
-                  .out = out + c,
-                  .in2 = in2 ? in2 + c : NULL,
-                  .steps = lnt_gemm_steps(g->depth),
-                  .own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS};
-        if (t.own <= 8) {
-            run_pixels(&t, 1, 2, t.own, false);
+        if (small) {
+            run_tile(g, t, pixels);
         } else {
-            run_pixels(&t, 1, 4, t.own, false);
+            run_tile_part(g, t, pixels);
         }
     }
 }
-
-static bool is_small(const lnt_gemm *g) { return ((const lnt_gemm_head *)(const void *)g->packed)->pairs_fit; }
 
 void lnt_gemm_pairs(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_t *in2, uint32_t pixels) {
     _Alignas(16) int8_t spread[BLOCK];
@@ -293,11 +269,7 @@ void lnt_gemm_pairs(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_
     while (pixels != 0) {
         uint32_t n = pixels < block ? pixels : block;
         spread_block(g, x, n, spread);
-        if (is_small(g)) {
-            run_block(g, spread, out, in2, n);
-        } else {
-            run_block_wide(g, spread, out, in2);
-        }
+        run_block(g, spread, out, in2, n);
         x += n * g->x_pitch;
         out += n * g->out_pitch;
         in2 = in2 ? in2 + n * g->out_pitch : NULL;

@@ -97,7 +97,7 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
 
 #include "../neon/depthwise_walk.h"
 
-static void row_3x3(lnt_depthwise_row *r, bool stride1) {
+static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     if (r->own != LNT_DEPTHWISE_CHANNELS) {
         if (stride1) {
@@ -138,7 +138,9 @@ LNT_INLINE column column_at(const lnt_depthwise_row *r, uint32_t first, uint32_t
     return zip_rows(v[0], v[1], v[2], v[3]);
 }
 
-LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
+LNT_INLINE void row_any(const lnt_depthwise_row *from, const lnt_op *op, bool full) {
+    lnt_depthwise_row row = *from;
+    lnt_depthwise_row *r = &row;
     uint32_t groups = (op->kernel_h + 3u) / 4;
     for (uint32_t i = 0; i < r->n; i++) {
         const int8_t *w = r->block->weights;
@@ -156,7 +158,7 @@ LNT_INLINE void row_any(lnt_depthwise_row *r, const lnt_op *op, bool full) {
     }
 }
 
-void lnt_depthwise_row_dotprod(lnt_depthwise_row *r, const lnt_op *op) {
+void lnt_depthwise_row_dotprod(const lnt_depthwise_row *r, const lnt_op *op) {
     if (lnt_depthwise_is_3x3(op)) {
         row_3x3(r, op->stride_w == 1);
     } else if (r->own == LNT_DEPTHWISE_CHANNELS) {

@@ -37,132 +37,149 @@ LNT_INLINE const int8_t *step(int32x4_t acc[][4], const int8x16_t *x, const int8
     return w + 16 * V;
 }
 
-/* The last sixteen bytes of a pixel, with zeros before them where it has fewer. */
-LNT_INLINE int8x16_t load_end(const int8_t *x, uint32_t depth) {
-    if (depth >= 16) {
-        return vld1q_s8(x + depth - 16);
-    }
-    if (depth == 8) {
-        return vcombine_s8(vdup_n_s8(0), vld1_s8(x));
-    }
-    int8_t bytes[16] = {0};
-    memcpy(bytes + 16 - depth, x, depth);
-    return vld1q_s8(bytes);
-}
-
 /* Sums of P pixels and V vectors of channels of the tile at `packed`. */
-LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x, size_t pitch, uint32_t depth, int P,
-                     int V) {
+LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x, const size_t *to, uint32_t depth,
+                     int P, int V) {
     const int32_t *bias = (const int32_t *)(const void *)packed;
     const int8_t *w = (const int8_t *)packed + 32 * V;
 #pragma GCC unroll 6
     for (int i = 0; i < P; i++) {
-        const int32_t *from = lnt_again(bias);
+        LNT_HIDE(bias);
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) {
-            acc[i][v] = vld1q_s32(from + 4 * v);
+        for (int v = 0; v < 4; v++) {
+            acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
     int8x16_t values[6];
-    for (uint32_t k = 0; k + 16 <= depth; k += 16) {
+    const int8_t *at = x;
+    for (uint32_t n = depth / 16; n != 0; n--, at += 16) {
+        __asm__ volatile("" : "+r"(at), "+r"(w)); /* or all addresses are computed anew */
 #pragma GCC unroll 6
         for (int i = 0; i < P; i++) {
-            values[i] = vld1q_s8(x + i * pitch + k);
+            values[i] = vld1q_s8(at + to[i]);
         }
         w = step(acc, values, w, P, V, 0);
         w = step(acc, values, w, P, V, 1);
         w = step(acc, values, w, P, V, 2);
         w = step(acc, values, w, P, V, 3);
     }
-    uint32_t rest = lnt_gemm_steps(depth % 16);
+    uint32_t rest = depth % 16;
     if (rest != 0) {
 #pragma GCC unroll 6
         for (int i = 0; i < P; i++) {
-            values[i] = load_end(x + i * pitch, depth);
+            values[i] = lnt_load_end(x + to[i], depth);
         }
-        if (rest > 3) {
+        if (rest > 12) {
             w = step(acc, values, w, P, V, 0);
         }
-        if (rest > 2) {
+        if (rest > 8) {
             w = step(acc, values, w, P, V, 1);
         }
-        if (rest > 1) {
+        if (rest > 4) {
             w = step(acc, values, w, P, V, 2);
         }
         step(acc, values, w, P, V, 3);
     }
 }
 
-/* One tile of channels, all pixels. */
+/* One tile of channels, and the pixels from here on. */
 typedef struct tile {
     const uint8_t *packed;
     const int8_t *x;
     int8_t *out;
     const int8_t *in2;
     uint32_t own;
+    size_t to[6]; /* the pixels of a tile from the first */
 } tile;
 
-LNT_INLINE void run_pixels(const lnt_gemm *g, tile *t, int P, int V, uint32_t own) {
-    int32x4_t acc[6][4];
-    for (int i = 0; i < P; i++) {
-        for (int v = V; v < 4; v++) {
-            acc[i][v] = vdupq_n_s32(0);
-        }
-    }
-    dots(acc, t->packed, t->x, g->x_pitch, g->depth, P, V);
-    lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, &g->narrow, t->out, t->in2, g->out_pitch, own, P, V);
-    t->x += P * g->x_pitch;
-    t->out += P * g->out_pitch;
-    if (t->in2) {
-        t->in2 += P * g->out_pitch;
+LNT_INLINE void find_pixels(tile *t, size_t pitch) {
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; i++) {
+        t->to[i] = (size_t)i * pitch;
+        __asm__("" : "+r"(t->to[i])); /* or each is computed where it is used */
     }
 }
 
-static void run_tile16(const lnt_gemm *g, tile t, uint32_t pixels) {
+LNT_INLINE void run_pixels(const lnt_gemm *g, tile *t, int P, int V, uint32_t own, uint32_t mode) {
+    int32x4_t acc[6][4];
+    dots(acc, t->packed, t->x, t->to, g->depth, P, V);
+    lnt_gemm_finish((const int32x4_t(*)[4])acc, t->packed, &g->narrow, t->out, t->in2, g->out_pitch, own, P, V, mode);
+    t->x += (size_t)P * g->x_pitch;
+    t->out += (size_t)P * g->out_pitch;
+    if (mode == LNT_NARROW_SHORTCUT) {
+        t->in2 += (size_t)P * g->out_pitch;
+    }
+}
+
+/* g is copied: the compiler cannot know that no output lies over it. */
+LNT_INLINE void run_tile16(const lnt_gemm *from, tile t, uint32_t pixels, uint32_t mode) {
+    lnt_gemm g = *from;
+    find_pixels(&t, g.x_pitch);
     for (; pixels >= 6; pixels -= 6) {
-        run_pixels(g, &t, 6, 4, 16);
+        run_pixels(&g, &t, 6, 4, 16, mode);
     }
     if (pixels & 4) {
-        run_pixels(g, &t, 4, 4, 16);
+        run_pixels(&g, &t, 4, 4, 16, mode);
     }
     if (pixels & 2) {
-        run_pixels(g, &t, 2, 4, 16);
+        run_pixels(&g, &t, 2, 4, 16, mode);
     }
     if (pixels & 1) {
-        run_pixels(g, &t, 1, 4, 16);
+        run_pixels(&g, &t, 1, 4, 16, mode);
     }
 }
 
-static void run_tile8(const lnt_gemm *g, tile t, uint32_t pixels) {
-    for (; pixels >= 4; pixels -= 4) {
-        run_pixels(g, &t, 4, 2, t.own);
+LNT_INLINE void run_tile8(const lnt_gemm *from, tile t, uint32_t pixels, uint32_t own, uint32_t mode) {
+    lnt_gemm g = *from;
+    find_pixels(&t, g.x_pitch);
+    for (; pixels >= 6; pixels -= 6) {
+        run_pixels(&g, &t, 6, 2, own, mode);
     }
     for (; pixels != 0; pixels--) {
-        run_pixels(g, &t, 1, 2, t.own);
+        run_pixels(&g, &t, 1, 2, own, mode);
     }
 }
 
-/* The last of the channels, more than eight and not sixteen. */
+/* Any number of channels, pixel by pixel. */
 static void run_tile_part(const lnt_gemm *g, tile t, uint32_t pixels) {
+    t.to[0] = 0;
     for (; pixels != 0; pixels--) {
-        run_pixels(g, &t, 1, 4, t.own);
+        if (t.own <= 8) {
+            run_pixels(g, &t, 1, 2, t.own, g->narrow.mode);
+        } else {
+            run_pixels(g, &t, 1, 4, t.own, g->narrow.mode);
+        }
+    }
+}
+
+static void run_tile(const lnt_gemm *g, tile t, uint32_t pixels) {
+    uint32_t mode = g->narrow.mode;
+    if (t.own == 16 && mode == LNT_NARROW_RELU6) {
+        run_tile16(g, t, pixels, LNT_NARROW_RELU6);
+    } else if (t.own == 16 && mode == LNT_NARROW_LINEAR) {
+        run_tile16(g, t, pixels, LNT_NARROW_LINEAR);
+    } else if (t.own == 16 && mode == LNT_NARROW_SHORTCUT) {
+        run_tile16(g, t, pixels, LNT_NARROW_SHORTCUT);
+    } else if (t.own == 16) {
+        run_tile16(g, t, pixels, LNT_NARROW_ANY);
+    } else if (t.own == 8 && mode == LNT_NARROW_LINEAR) {
+        run_tile8(g, t, pixels, 8, LNT_NARROW_LINEAR);
+    } else if (t.own == 8 && mode == LNT_NARROW_SHORTCUT) {
+        run_tile8(g, t, pixels, 8, LNT_NARROW_SHORTCUT);
+    } else {
+        run_tile_part(g, t, pixels);
     }
 }
 
 static void run_block(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_t *in2, uint32_t pixels) {
-    size_t tile_bytes = lnt_gemm_tile_bytes(g->depth, 4);
-    const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, g->c);
-    for (uint32_t c = 0; c < g->cn; c += LNT_GEMM_CHANNELS, packed += tile_bytes) {
-        uint32_t own = g->cn - c < LNT_GEMM_CHANNELS ? g->cn - c : LNT_GEMM_CHANNELS;
-        uint32_t first = g->c + c;
-        tile t = {.packed = packed, .x = x, .out = out + first, .in2 = in2 ? in2 + first : NULL, .own = own};
-        if (own == 16) {
-            run_tile16(g, t, pixels);
-        } else if (own <= 8) {
-            run_tile8(g, t, pixels);
-        } else {
-            run_tile_part(g, t, pixels);
-        }
+    for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
+        uint32_t left = g->c + g->cn - c;
+        tile t = {.packed = lnt_gemm_tile(g->packed, g->depth, c),
+                  .x = x,
+                  .out = out + c,
+                  .in2 = in2 ? in2 + c : NULL,
+                  .own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS};
+        run_tile(g, t, pixels);
     }
 }
 
@@ -181,13 +198,14 @@ void lnt_gemm_dotprod(const lnt_gemm *g, const int8_t *x, int8_t *out, const int
 void lnt_gemm_dotprod_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
     size_t tile_bytes = lnt_gemm_tile_bytes(g->depth, 4);
     const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, g->c);
+    const size_t to[1] = {0};
     for (uint32_t c = 0; c < g->cn; c += LNT_GEMM_CHANNELS, packed += tile_bytes) {
         uint32_t own = g->cn - c < LNT_GEMM_CHANNELS ? g->cn - c : LNT_GEMM_CHANNELS;
         int32x4_t acc[1][4] = {{vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}};
         if (own <= 8) {
-            dots(acc, packed, x, 0, g->depth, 1, 2);
+            dots(acc, packed, x, to, g->depth, 1, 2);
         } else {
-            dots(acc, packed, x, 0, g->depth, 1, 4);
+            dots(acc, packed, x, to, g->depth, 1, 4);
         }
         lnt_gemm_finish_int32(acc[0], packed, &g->narrow, own, out + g->c + c);
     }
