@@ -23,12 +23,17 @@ LNT_SOURCES := \
     src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
+    src/mve/add.c \
+    src/mve/avg_pool.c \
     src/mve/columns.c \
     src/mve/conv.c \
     src/mve/depthwise.c \
+    src/mve/fully_connected.c \
+    src/mve/input.c \
     src/mve/pack_product.c \
     src/mve/pointwise.c \
     src/mve/product.c \
+    src/mve/small_tiles.c \
     src/mve/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \
@@ -44,6 +49,8 @@ LNT_HOST_SOURCES := host/threads.c
 
 # x86-64; on other processors these compile to nothing.
 LNT_SOURCES += \
+    src/x86/add.c \
+    src/x86/avg_pool.c \
     src/x86/block.c \
     src/x86/conv.c \
     src/x86/cpu.c \
@@ -57,6 +64,7 @@ LNT_SOURCES += \
     src/x86/gemm_avx512.c \
     src/x86/gemm_avxvnni.c \
     src/x86/gemm_pack.c \
+    src/x86/input.c \
     src/x86/pointwise.c \
     src/x86/scaling.c \
     src/x86/x86.c

@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import digits
 import numpy as np
@@ -169,6 +170,9 @@ def test_ratios_of_a_fake_peer(model: Path, tmp_path: Path, capsys: pytest.Captu
     assert found["ratio"] < 1
     assert found["ratio_p10"] <= found["ratio_p50"] <= found["ratio_p90"]
     assert "tflite_runtime" in svg.read_text()
+    assert "\N{RIGHTWARDS ARROW}" in svg.read_text()  # 50 ms beside less than one: cut
+    rects = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}rect")
+    assert all(float(rect.get("x", 0)) + float(rect.get("width", 0)) <= 900 for rect in rects)
     assert bench(model, *options) == 0
     assert "tflite_runtime 2.14.0" in capsys.readouterr().out
 

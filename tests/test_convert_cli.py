@@ -160,8 +160,40 @@ def test_normalization_by_hand_is_that_of_its_name(few: Path, tmp_path: Path) ->
 
 def test_rows_take_less_memory_and_give_the_same() -> None:
     whole, rows = linnet.load(digits.lnt()), linnet.load(digits.lnt("--input", "rows"))
-    assert rows.arena_bytes < whole.arena_bytes
+    assert rows.least_arena_bytes < whole.least_arena_bytes
     np.testing.assert_array_equal(whole.run_quantized(digits.PICTURE), rows.run_quantized(digits.PICTURE))
+
+
+def test_a_file_holds_a_fast_and_a_small_plan(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both give the same bytes; --ram chooses, in every command that runs a model."""
+    path = tmp_path / "digits.lnt"
+    path.write_bytes(digits.lnt())
+    fast = linnet.load(path)
+    least, most = fast.least_arena_bytes, fast.arena_bytes
+    small = linnet.load(path, ram=most - 1)
+    assert [plan.arena_bytes for plan in fast.file.plans] == [most, least]
+    assert small.arena_bytes == least < most
+    for picture in sorted(digits.TEST.glob("*.png"))[::20]:
+        np.testing.assert_array_equal(fast.run_quantized(picture), small.run_quantized(picture))
+    with pytest.raises(linnet.LinnetError, match=f"needs {least} bytes of arena, 1 more than the {least - 1} allowed"):
+        linnet.load(path, ram=least - 1)
+
+    inspected = json_of(capsys, "inspect", path)
+    assert [plan["arena_bytes"] for plan in inspected["plans"]] == [most, least]
+    assert (inspected["arena_bytes"], inspected["fastest_arena_bytes"]) == (least, most)
+    assert inspected["steps"] == inspected["plans"][1]["steps"] > inspected["plans"][0]["steps"]
+    tall = json_of(capsys, "inspect", path, "--ram", "1M")
+    assert (tall["arena_bytes"], tall["steps"]) == (most, tall["plans"][0]["steps"])
+    assert cli.main(["inspect", str(path)]) == 0
+    assert f"({most:,} bytes), smallest: " in capsys.readouterr().out
+    assert json_of(capsys, "bench", path, "--runs", "5", "--ram", str(least))["arena_bytes"] == least
+    ran = [json_of(capsys, "run", path, digits.PICTURE, "--ram", ram) for ram in ("1M", str(least))]
+    assert ran[0]["pictures"][0]["top"] == ran[1]["pictures"][0]["top"]
+    assert cli.main(["run", str(path), str(digits.PICTURE), "--ram", "1K"]) != 0
+
+    one = ["convert", digits.ONNX, "--quality", "fast", "--calibrate", few, "--preprocess", "torch", "--ram", "1M"]
+    assert len(json_of(capsys, *one, "-o", tmp_path / "one.lnt")["plans"]) == 1
+    assert len(linnet.load(tmp_path / "one.lnt").file.plans) == 1
 
 
 # ---------------------------------------------------------------------------------------------- pictures

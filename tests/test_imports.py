@@ -86,7 +86,7 @@ def test_imports_give_the_same_bytes_in_c(name: str, style: str, tmp_path: Path)
     for preprocessing in (None, converted.PREPROCESSING):
         result = convert.convert(path, preprocessing)
         assert lnt_file.read(result.data)[0].input_kind == result.graph.input_kind
-        assert_equal(result.graph, result.plan, 1)
+        assert_equal(result.graph, result.plans[-1], 1)
 
 
 def test_scales_and_integers_are_the_files_own(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_tflite_operator_by_operator(path: Path) -> None:
 @pytest.mark.parametrize("path", TFLITE, ids=lambda path: path.stem)
 def test_tflite_in_c(path: Path) -> None:
     result = convert.convert(path)
-    assert_equal(result.graph, result.plan, 2)
+    assert_equal(result.graph, result.plans[-1], 2)
     assert (result.graph.input_kind == InputKind.tensor) == (path.stem == "v1_pool_conv")
     assert convert.convert(path, tensor_input=True).graph.input_kind == InputKind.tensor
 

@@ -105,6 +105,7 @@ def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
 
     def change(_threads: _threads.Threads, hooks: Any) -> None:
         hooks.parallel_for = callback
+        hooks.least_work = 50_000
 
     hooked(change)
     graph = random_networks.network(3)
@@ -113,8 +114,8 @@ def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
     assert tasks == []
     model = linnet.load(digits.lnt("--ram", "1M"), threads=3)
     model.run(digits.PICTURE)
-    assert len(tasks) > 10
-    assert set(tasks) == {3}
+    assert tasks.count(3) > 10
+    assert set(tasks) <= {2, 3}  # two where a kernel has no third part to give: 2x2 pixels of few channels
 
 
 def test_a_real_network() -> None:

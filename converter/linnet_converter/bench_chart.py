@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WIDTH = 900
 LEFT, RIGHT = 200, 170
 ROW, GAP = 22, 34
+CUT = 6
+"""Runtimes that take so many times Linnet's time have a bar that leaves the picture."""
 TALL = 90
 
 OURS, THEIRS = "#2b6cb0", "#b8c0cc"
@@ -32,14 +34,14 @@ KINDS = {
 
 
 def draw(title: str, runs: Sequence[Run]) -> str:
-    """SVG. Bars are medians, the lines across their ends reach from the 10th to the 90th percentile."""
+    """SVG. Bars are medians, the lines across their ends reach from the 10th to the 90th percentile.
+
+    An arrow stands behind a bar that is too long to be drawn.
+    """
     rows = sum(1 + len(run.peers) for run in runs)
     sheet = Drawing(WIDTH, 30 + rows * ROW + len(runs) * GAP + TALL + 90)
     sheet.text(10, 20, f"{title}: milliseconds of one inference", font_size=14)
-    longest = max(
-        each.p90_ms for run in runs for each in (run.statistics, *(peer.statistics for peer in run.peers.values()))
-    )
-    scale = (WIDTH - LEFT - RIGHT) / longest
+    scale = (WIDTH - LEFT - RIGHT) / _longest(runs)
     y = 30.0
     for run in runs:
         threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"
@@ -56,15 +58,35 @@ def draw(title: str, runs: Sequence[Run]) -> str:
     return str(sheet)
 
 
+def _longest(runs: Sequence[Run]) -> float:
+    """Milliseconds that have a place: of all that are not so slow that the rest would be too short to see."""
+    return max(
+        each.p90_ms
+        for run in runs
+        for each in (run.statistics, *(peer.statistics for peer in run.peers.values()))
+        if each.median_ms <= CUT * max(run.statistics.median_ms for run in runs)
+    )
+
+
 def _bar(sheet: Drawing, y: float, name: str, times: Statistics, scale: float, colour: str, note: str) -> None:
-    middle = y + ROW / 2 - 2
+    middle, end = y + ROW / 2 - 2, WIDTH - RIGHT
     sheet.text(LEFT - 8, middle + 4, name, text_anchor="end")
-    sheet.rect(LEFT, y, times.median_ms * scale, ROW - 4, fill=colour, title=f"{name}: {times.median_ms:.3f} ms")
+    cut = LEFT + times.median_ms * scale > end
+    sheet.rect(
+        LEFT,
+        y,
+        min(times.median_ms * scale, end - LEFT),
+        ROW - 4,
+        fill=colour,
+        title=f"{name}: {times.median_ms:.3f} ms",
+    )
     low, high = LEFT + times.p10_ms * scale, LEFT + times.p90_ms * scale
-    sheet.line(low, middle, high, middle)
-    for x in (low, high):
-        sheet.line(x, middle - 4, x, middle + 4)
-    sheet.text(max(high, LEFT) + 8, middle + 4, f"{times.median_ms:.2f} ms  {note}")
+    if not cut:
+        sheet.line(low, middle, min(high, end), middle)
+        for x in (low, min(high, end)):
+            sheet.line(x, middle - 4, x, middle + 4)
+    arrow = "\N{RIGHTWARDS ARROW} " if cut else ""
+    sheet.text((end if cut else min(high, end)) + 8, middle + 4, f"{arrow}{times.median_ms:.2f} ms  {note}")
 
 
 def _operators(sheet: Drawing, y: float, run: Run) -> None:

@@ -140,8 +140,8 @@ class Peers:
             if not runners:
                 raise PeerError("; ".join(refused))
             times = interleave(runners, _TRIAL_RUNS, _TRIAL_BLOCK)
-            # the shortest, which a busy machine disturbs least
-            found = {runner.name: 1e3 * float(times[runner.name].seconds.min()) for runner in runners}
+            # processor time of the shortest block: what a busy machine disturbs least
+            found = {runner.name: 1e3 * float(times[runner.name].cpu_seconds.min()) for runner in runners}
             best = min(runners, key=lambda runner: found[runner.name]).peer
         return replace(best, key=f"onnxruntime_{activations}", notes={"format": best.key, "format_trial_ms": found})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from linnet.errors import LinnetError
@@ -13,11 +12,12 @@ from .qgraph import QGraph
 from .schedule import reads, total_rows
 from .scratch import PORTABLE, Kernels
 
-UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-
 HEIGHTS = (16, 8, 4, 2)
 """Rows a step that are tried before single rows."""
 
+
+FAST_HEIGHT = 32
+"""Rows a step where there is no budget: as fast as any in one thread, and what threads want (docs/performance.md)."""
 
 SLOW = 4.0
 """Cycles a word of weights from which on reading them less often is worth more than rows in the cache."""
@@ -41,12 +41,16 @@ class Budget:
 NO_BUDGET = Budget()
 
 
-def parse_size(text: str) -> int:
-    """Bytes of 128K, 1M, 200000; K is 1024. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise ValueError(f"{text!r} is not a size such as 128K, 1M or 200000")
-    return int(float(match[1]) * UNITS[match[2].upper()])
+def plans(graph: QGraph, budget: Budget, *, push_rows: bool = False) -> tuple[Plan, ...]:
+    """What a file is given: with a budget of RAM its plan, else a fast one of tall steps and then the smallest.
+
+    Raises LinnetError where nothing fits.
+    """
+    smallest = choose(graph, budget, push_rows=push_rows)
+    if budget.ram is not None:
+        return (smallest,)
+    fastest = Planner(graph, push_rows=push_rows, strip_height=FAST_HEIGHT, strips=False).smallest()
+    return (fastest, smallest) if fastest.arena_bytes > smallest.arena_bytes else (smallest,)
 
 
 def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False, kernels: Kernels = PORTABLE) -> Plan:

@@ -13,7 +13,7 @@ import linnet
 from linnet.errors import LinnetError
 
 from . import lnt_file, quantize, recipe, trial
-from .budget import NO_BUDGET, Budget, check_flash, choose
+from .budget import NO_BUDGET, Budget, check_flash, plans
 from .graph import Graph
 from .plan import Plan
 from .qgraph import QGraph
@@ -32,12 +32,13 @@ PRESETS = {
 class Conversion:
     """Everything that a conversion made; `data` is the .lnt file.
 
-    recipe: the steps that were taken.  stages: the float graph and its ranges after each of them.
+    plans: from the fastest to the smallest.  recipe: the steps that were taken.  stages: the float graph and its ranges
+    after each of them.
     """
 
     float_graph: Graph
     graph: QGraph
-    plan: Plan
+    plans: tuple[Plan, ...]
     data: bytes
     recipe: Recipe
     stages: tuple[Stage, ...]
@@ -90,13 +91,21 @@ def convert(
     Raises LinnetError naming the node or the setting that is wrong.
     """
     preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
-    plan = choose(quantize.shapes_only(float_graph), budget, push_rows=push_rows)  # what does not fit is said at once
+    # what does not fit is said at once
+    planned = plans(quantize.shapes_only(float_graph), budget, push_rows=push_rows)
     pictures = list(pictures)
     if search:
         steps = trial.choose(float_graph, pictures, preprocessing, steps, track)
     stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
     graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)
-    data = lnt_file.write(graph, [plan])
-    linnet.load(data)  # what the device would refuse is not written
+    data = written(graph, planned, budget)
+    return Conversion(float_graph, graph, planned, data, steps, stages)
+
+
+def written(graph: QGraph, planned: Sequence[Plan], budget: Budget) -> bytes:
+    """The .lnt file. Raises LinnetError where it is too large, or a device would refuse it with one of the plans."""
+    data = lnt_file.write(graph, planned)
+    for plan in planned:
+        linnet.load(data, ram=plan.arena_bytes)
     check_flash(len(data), budget)
-    return Conversion(float_graph, graph, plan, data, steps, stages)
+    return data

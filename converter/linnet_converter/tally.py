@@ -20,6 +20,7 @@ class Validation:
     sqnr_db: of the logits ahead of any softmax; 10 log10 of the sum of float^2 over the sum of (int8 - float)^2, both
     over all classes of all pictures. Infinite where there is no difference.
     cosine: of the two logit vectors of a picture, the mean over pictures.
+    arena_bytes: of the smallest plan in the file.
     reference: what "float" is here: "float", or "quantized" where the original is a quantized network itself.
     """
 

@@ -88,12 +88,18 @@ class Model:
         at = _native.pointer(data)
         needed = native.lnt_arena_bytes(at, data.size)
         _native.check(needed, name)
-        self._arena_bytes = int(needed) if ram is None else min(ram, int(needed))
-        self._arena = _native.aligned(self._arena_bytes)
+        least = native.lnt_least_arena_bytes(at, data.size)
+        _native.check(least, name)
+        if ram is not None and ram < least:
+            raise LinnetError(f"{name}: needs {least} bytes of arena, {least - ram} more than the {ram} allowed")
+        self._least_arena_bytes = int(least)
+        room = int(needed) if ram is None else min(ram, int(needed))
+        self._arena = _native.aligned(room)
         self._net_memory = _native.aligned(native.lnt_net_bytes())
         self._net = _native.ffi.cast("lnt_net *", _native.pointer(self._net_memory))
-        _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), self._arena_bytes), name)
+        _native.check(native.lnt_open(self._net, at, data.size, _native.pointer(self._arena), room), name)
         self._file = ModelFile(data.data)
+        self._arena_bytes = next((p.arena_bytes for p in self._file.plans if p.arena_bytes <= room), room)
         self._kernels, self._packed = self._pack(kernels)
         self._threads = Threads(threads)
         self._input = self._details(0)
@@ -129,8 +135,13 @@ class Model:
 
     @property
     def arena_bytes(self) -> int:
-        """RAM for activations, the model file and `lnt_net` not counted."""
+        """RAM for activations under the plan in use, the model file and `lnt_net` not counted."""
         return self._arena_bytes
+
+    @property
+    def least_arena_bytes(self) -> int:
+        """The same under the smallest plan of the file (`load(ram=)`)."""
+        return self._least_arena_bytes
 
     @property
     def model_bytes(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from linnet.errors import LinnetError
 from linnet.report import table, to_json
+from linnet.sizes import size
 
 HELP = "make firmware for a microcontroller board, and a C folder with just what the network needs"
 
@@ -22,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rows",
         help="rows: the picture is pushed row by row (default); whole: it lies in RAM",
     )
-    parser.add_argument("--ram", type=_size, metavar="SIZE", help="use no more of the board's RAM, such as 64K")
-    parser.add_argument("--stack", type=_size, metavar="SIZE", help="the stack's size (default: the board's)")
+    parser.add_argument("--ram", type=size, metavar="SIZE", help="use no more of the board's RAM, such as 64K")
+    parser.add_argument("--stack", type=size, metavar="SIZE", help="the stack's size (default: the board's)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -52,12 +53,3 @@ def run(args: argparse.Namespace) -> int:
     ]
     print(table(rows, ("made for", built.board)) + "\n\n" + building.text(built.uses, built.regions))
     return 0
-
-
-def _size(text: str) -> int:
-    from linnet_converter.budget import parse_size
-
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

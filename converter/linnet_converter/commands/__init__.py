@@ -1,6 +1,16 @@
 """The workstation's subcommands of `linnet`."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from linnet.report import human_bytes
+
+if TYPE_CHECKING:
+    from linnet_converter.plan import Plan
+    from linnet_converter.qgraph import QGraph
 
 
 def positive(text: str) -> int:
@@ -9,3 +19,37 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
+
+
+def planned(graph: QGraph, plans: Sequence[Plan]) -> dict[str, Any]:
+    """What commands say of a file's plans, which go from the fastest to the smallest.
+
+    arena_bytes, recomputed_macs: of the smallest, so that arena_bytes is what the file needs.  fastest_arena_bytes:
+    what it takes where there is enough.  plans: each one's arena_bytes, steps, recomputed_macs and family.
+    """
+    from linnet_converter.planner import extra_macs
+
+    listed = [
+        {
+            "family": plan.family.name,
+            "arena_bytes": plan.arena_bytes,
+            "steps": len(plan.steps),
+            "recomputed_macs": extra_macs(graph, plan),
+        }
+        for plan in plans
+    ]
+    least = min(listed, key=lambda plan: int(str(plan["arena_bytes"])))
+    return {
+        "arena_bytes": least["arena_bytes"],
+        "fastest_arena_bytes": listed[0]["arena_bytes"],
+        "recomputed_macs": least["recomputed_macs"],
+        "plans": listed,
+    }
+
+
+def arenas(report: Mapping[str, Any]) -> str:
+    """The same in words."""
+    least, fastest = int(report["arena_bytes"]), int(report["fastest_arena_bytes"])
+    if least == fastest:
+        return f"{human_bytes(least)} ({least:,} bytes)"
+    return f"fastest: {human_bytes(fastest)} ({fastest:,} bytes), smallest: {human_bytes(least)} ({least:,} bytes)"

@@ -10,13 +10,13 @@ from pathlib import Path
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
+from linnet.sizes import size
 from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe
-from linnet_converter.budget import Budget, parse_size
-from linnet_converter.commands import imported, positive
+from linnet_converter.budget import Budget
+from linnet_converter.commands import arenas, imported, planned, positive
 from linnet_converter.commands.explain import PICTURES
 from linnet_converter.commands.progress import bars
 from linnet_converter.imports.convert import is_imported
-from linnet_converter.planner import extra_macs
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
 from linnet_converter.ranges import METHODS
@@ -88,12 +88,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ram",
-        type=_size,
+        type=size,
         metavar="SIZE",
-        help="the fastest plan whose arena is no larger, such as 128K (default: the smallest that computes nothing "
-        "twice)",
+        help="one plan, the fastest whose arena is no larger, such as 128K (default: a fast one and the smallest that "
+        "computes nothing twice)",
     )
-    parser.add_argument("--flash", type=_size, metavar="SIZE", help="fail where the file is larger than this")
+    parser.add_argument("--flash", type=size, metavar="SIZE", help="fail where the file is larger than this")
     parser.add_argument(
         "--board",
         metavar="NAME",
@@ -140,9 +140,8 @@ def run(args: argparse.Namespace) -> int:
     summary = {
         "model": str(args.output),
         "model_bytes": len(result.data),
-        "arena_bytes": result.plan.arena_bytes,
+        **planned(result.graph, result.plans),
         "macs": sum(macs(result.graph, op) for op in result.graph.ops),
-        "recomputed_macs": extra_macs(result.graph, result.plan),
         "operators": len(result.graph.ops),
         "input_shape": list(shape),
         "classes": result.graph.output.shape[2],
@@ -176,13 +175,6 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     return replace(
         recipe.QUALITIES[args.quality], **{name: value for name, value in asked.items() if value is not None}
     )
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _budget(args: argparse.Namespace) -> Budget:
@@ -230,7 +222,7 @@ def _describe(summary: dict[str, object]) -> str:
     again = f", and {number('recomputed_macs') / 1e6:.2f} M of rows computed again" if number("recomputed_macs") else ""
     rows = [
         ("model", f"{summary['model']}, {human_bytes(number('model_bytes'))}"),
-        ("arena", f"{human_bytes(number('arena_bytes'))} ({number('arena_bytes'):,} bytes)"),
+        ("arena", arenas(summary)),
         ("MACs", f"{number('macs') / 1e6:.2f} M in {summary['operators']} operators{again}"),
         ("classes", str(summary["classes"])),
         ("time", f"{summary['seconds']} s"),

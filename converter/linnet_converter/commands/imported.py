@@ -10,8 +10,8 @@ from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import conversion, qdq
 from linnet_converter.budget import Budget
+from linnet_converter.commands import arenas, planned
 from linnet_converter.imports import convert
-from linnet_converter.planner import extra_macs
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
 
@@ -36,9 +36,8 @@ def run(args: argparse.Namespace, preprocessing: Preprocessing | None, budget: B
     summary = {
         "model": str(args.output),
         "model_bytes": len(result.data),
-        "arena_bytes": result.plan.arena_bytes,
+        **planned(result.graph, result.plans),
         "macs": sum(macs(result.graph, op) for op in result.graph.ops),
-        "recomputed_macs": extra_macs(result.graph, result.plan),
         "operators": len(result.graph.ops),
         "input_shape": list(result.graph.tensors[0].shape),
         "input_kind": result.graph.input_kind.name,
@@ -57,7 +56,7 @@ def _describe(summary: dict[str, object], notes: tuple[str, ...]) -> str:
 
     rows = [
         ("model", f"{summary['model']}, {human_bytes(number('model_bytes'))}"),
-        ("arena", f"{human_bytes(number('arena_bytes'))} ({number('arena_bytes'):,} bytes)"),
+        ("arena", arenas(summary)),
         ("MACs", f"{number('macs') / 1e6:.2f} M in {summary['operators']} operators"),
         ("classes", str(summary["classes"])),
         ("time", f"{summary['seconds']} s"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from linnet.files import write_atomic
 from linnet.format_gen import OpKind
 from linnet.report import human_bytes, table, to_json
+from linnet.sizes import size
+from linnet_converter.commands import arenas, planned
 
 if TYPE_CHECKING:
     from linnet_converter.plan import Plan
@@ -20,6 +22,12 @@ HELP = "show operators, MACs, weight and arena bytes of a .lnt file, and draw it
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M.lnt", help="the model file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw who lives where in the arena, step by step")
+    parser.add_argument(
+        "--ram",
+        type=size,
+        metavar="SIZE",
+        help="show the plan that is run with so much RAM, such as 128K (default: the smallest)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -27,15 +35,19 @@ def run(args: argparse.Namespace) -> int:
     import linnet
     from linnet_converter import lnt_file, timeline
 
-    linnet.load(args.model)  # checks it in full: what follows may trust it
     data = Path(args.model).read_bytes()
+    model = linnet.load(args.model)
+    # checks the file in full, with this plan: what follows may trust it
+    model = linnet.load(args.model, ram=model.least_arena_bytes if args.ram is None else args.ram)
     graph, plans = lnt_file.read(data)
-    report = {"model": args.model, "model_bytes": len(data), **inspect(graph, plans[0])}
+    plan = next(plan for plan in plans if plan.arena_bytes == model.arena_bytes)
+    whole = planned(graph, plans)
+    report = {"model": args.model, "model_bytes": len(data), **whole, **inspect(graph, plan)}
     if args.svg:
         shape = "x".join(map(str, report["input_shape"]))
         title = f"{Path(args.model).name}: {shape} {report['input_kind']}, plan for {report['family']}"
-        write_atomic(args.svg, timeline.draw(graph, plans[0], title).encode())
-    print(to_json(report) if args.json else _text(report))
+        write_atomic(args.svg, timeline.draw(graph, plan, title).encode())
+    print(to_json(report) if args.json else _text(report, whole))
     return 0
 
 
@@ -146,7 +158,7 @@ def separable_blocks(graph: QGraph) -> list[dict[str, Any]]:
     return blocks
 
 
-def _text(report: dict[str, Any]) -> str:
+def _text(report: dict[str, Any], whole: dict[str, Any]) -> str:
     rows = [
         (
             op["name"],
@@ -165,6 +177,7 @@ def _text(report: dict[str, Any]) -> str:
     )
     totals = (
         f"arena  {human_bytes(report['arena_bytes'])} ({report['arena_bytes']:,} bytes; operators share it)\n"
+        f"plans  {arenas(whole)}\n"
         f"file   {human_bytes(report['model_bytes'])} ({report['model_bytes']:,} bytes, "
         f"{report['weight_bytes']:,} of them weights)\n"
         f"MACs   {report['macs']:,}, and {report['recomputed_macs']:,} of rows computed again"

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linnet import elsewhere
+from linnet import elsewhere, sizes
 from linnet.errors import LinnetError
 from linnet.report import human_bytes, table, to_json
 from linnet_converter.commands import operators, positive
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of an imported network: compare operator by operator, each given the interpreter's own input",
     )
+    sizes.add_ram(parser)
     elsewhere.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
     from linnet_converter import pictures, validate_away, validate_files
 
+    elsewhere.check(args)
     if args.operators:
         return operators.run(args)
     paths = pictures.find_all(args.images, args.limit)
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(line, file=sys.stderr)
 
             open_answers = elsewhere.provider("validate")
-            answers = stack.enter_context(open_answers(args.on, args.model, args.kernels, say))
+            answers = stack.enter_context(open_answers(args.on, args.board, args.model, args.kernels, say))
             outcomes = validate_away.compare_away(left, labels, comparers, answers)
         else:
             outcomes = validate_files.compare_files(left, labels, comparers)
@@ -112,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     if not state.tally.images:
         raise LinnetError(f"none of the {len(paths)} pictures could be read")
     kept.remove()
-    result = state.tally.result(comparers[0].model.arena_bytes, comparers[0].reference.kind)
+    result = state.tally.result(comparers[0].model.least_arena_bytes, comparers[0].reference.kind)
     if args.json:
         print(to_json({**asdict(result), "skipped": state.skipped}))
     else:
@@ -126,7 +128,7 @@ def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
     from linnet_converter import reference_cache, validation
 
     kernels = None if args.on else args.kernels  # those of the other machine need not run on this one
-    model = linnet.load(args.model, kernels=kernels)
+    model = linnet.load(args.model, kernels=kernels, ram=args.ram)
     mean, std = model.input_details.mean, model.input_details.std
     cache = None
     if args.reference_cache is not None:
@@ -134,7 +136,7 @@ def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
         network = reference_cache.identity(args.against, mean, std)
     made = []
     for number in range(args.workers):
-        mine = model if number == 0 else linnet.load(args.model, kernels=kernels)
+        mine = model if number == 0 else linnet.load(args.model, kernels=kernels, ram=args.ram)
         reference = validation.open_reference(args.against, mean, std)
         if cache is not None:
             reference = reference_cache.CachedReference(reference, network, cache)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import linnet
 from linnet.errors import LinnetError
 from linnet.format_gen import InputKind
-from linnet_converter import conversion, lnt_file
-from linnet_converter.budget import NO_BUDGET, Budget, check_flash, choose
+from linnet_converter import conversion
+from linnet_converter.budget import NO_BUDGET, Budget, plans
 from linnet_converter.onnx_file import is_quantized, load_model
 from linnet_converter.plan import Plan
 from linnet_converter.qgraph import QGraph
@@ -26,13 +25,14 @@ from .tflite_file import is_tflite
 class Import:
     """Everything that an import made; `data` is the .lnt file.
 
-    source: "TFLite" or "QDQ ONNX".  notes: what is not as in the file, one sentence each.
+    source: "TFLite" or "QDQ ONNX".  plans: from the fastest to the smallest.  notes: what is not as in the file, one
+    sentence each.
     """
 
     source: str
     network: ImportedNetwork
     graph: QGraph
-    plan: Plan
+    plans: tuple[Plan, ...]
     data: bytes
     notes: tuple[str, ...]
 
@@ -69,16 +69,13 @@ def convert(
         preprocessing = conversion.preprocessing_for(preprocessing, channels)
     stage = pixels.choose(network, preprocessing, tensor_input)
     assembled = assemble(network, stage, labels)
-    plan = choose(assembled.graph, budget, push_rows=push_rows)
-    data = lnt_file.write(assembled.graph, [plan])
-    linnet.load(data)  # what the device would refuse is not written
-    check_flash(len(data), budget)
+    planned = plans(assembled.graph, budget, push_rows=push_rows)
     return Import(
         source="TFLite" if is_tflite(path) else "QDQ ONNX",
         network=network,
         graph=assembled.graph,
-        plan=plan,
-        data=data,
+        plans=planned,
+        data=conversion.written(assembled.graph, planned, budget),
         notes=(_input_note(network, stage), *_weight_notes(assembled)),
     )
 

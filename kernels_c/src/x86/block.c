@@ -7,8 +7,8 @@ static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 void lnt_block_begin(const lnt_isa *isa, const lnt_params *p, lnt_block *block, uint32_t pixels) {
     block->depth = lnt_units(p, isa->panels.unit) * 4;
-    /* Maps of 7, 14 and 28 columns are multiples of 7 rather than of 8. */
-    block->tile = isa->tile == 8 && pixels % 8 != 0 && pixels % 7 == 0 ? 7 : isa->tile;
+    /* 49 pixels are seven times 7; with more, a smaller tile at the end costs less than seven of 7. */
+    block->tile = isa->tile == 8 && pixels % 8 != 0 && pixels % 7 == 0 && pixels < 64 ? 7 : isa->tile;
     block->most = smaller(LNT_BLOCK_BYTES / block->depth, LNT_BLOCK_PIXELS);
     if (block->most > block->tile) {
         block->most -= block->most % block->tile;

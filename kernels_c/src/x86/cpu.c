@@ -44,7 +44,7 @@ bool lnt_has_avxvnni(void) { return lnt_has_avx2() && bit(read_leaf(7, 1).eax, 4
 
 bool lnt_has_avx512vnni(void) {
     leaf l = read_leaf(7, 0);
-    return bit(l.ebx, 8) && bit(l.ebx, 16) && bit(l.ebx, 30) && bit(l.ebx, 31) && bit(l.ecx, 11) &&
-           system_saves(STATE_AVX512); /* BMI2, F, BW, VL, VNNI */
+    return lnt_has_avx2() && bit(l.ebx, 16) && bit(l.ebx, 30) && bit(l.ebx, 31) && bit(l.ecx, 11) &&
+           system_saves(STATE_AVX512); /* F, BW, VL, VNNI */
 }
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-bool lnt_has_avx512vnni(void); /* F, BW, VL and VNNI */
+bool lnt_has_avx512vnni(void); /* F, BW, VL and VNNI, and AVX2 */
 bool lnt_has_avxvnni(void);
 bool lnt_has_avx2(void);
 

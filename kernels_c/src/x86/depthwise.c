@@ -51,6 +51,7 @@ static void run(const lnt_filter_isa *isa, const lnt_params *p, const lnt_operan
         for (uint32_t c = range.c; c < end; c += block) {
             find_rows(&j, o, y, c);
             j.constants = p->packed + LNT_SCALING_BYTES + c / block * lnt_filter_block_bytes(op, f);
+            j.folded = lnt_is_folded(p, f, c);
             j.channels = end - c < block ? end - c : block;
             for (uint32_t i = 0; i < j.rows_out; i++) {
                 j.out[i] = lnt_pixel(&o->out, y + i, range.x, p->out->channels) + c;

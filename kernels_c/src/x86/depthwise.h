@@ -42,6 +42,12 @@ static inline size_t lnt_filter_block_bytes(const lnt_op *op, lnt_filters f) {
     return (size_t)48 * f.lanes + 2 * lnt_filter_bytes(op, f);
 }
 
+/* Whether channel c lies in a last block that is at most half full. Such a block has all its channels twice, so that a
+ * kernel may compute two output columns at once. */
+static inline bool lnt_is_folded(const lnt_params *p, lnt_filters f, uint32_t c) {
+    return p->out->channels - c / (4 * f.lanes) * (4 * f.lanes) <= 2 * f.lanes;
+}
+
 /* Where rows of input lie: a column every `step` bytes. Rows of padding have one column for all. */
 typedef struct lnt_source_row {
     const int8_t *at; /* column x0, channel 0 of the block */
@@ -58,6 +64,7 @@ typedef struct lnt_filter_job {
     int8_t *out[2];        /* the first output column, channel 0 of the block */
     uint32_t rows_out;     /* 1 or 2 */
     uint32_t channels;     /* of the block that there are */
+    bool folded;
     uint32_t x0;
     uint32_t groups;
     uint32_t window; /* units of one output */

@@ -33,22 +33,31 @@ static int32_t pack_filter(const lnt_params *p, lnt_filters f, uint32_t channel,
     return sum;
 }
 
+/* One channel's constants to place in_block of its block. */
+static void pack_channel(const lnt_params *p, lnt_filters f, lnt_scaling scaling, uint32_t c, uint32_t in_block,
+                         uint8_t *block) {
+    /* Interleaving leaves each quarter (or half) of a vector with 4 neighbours; 16 are spread over 4 vectors. */
+    uint32_t vector = in_block / 4 % 4;
+    uint32_t lane = in_block / 16 * 4 + in_block % 4;
+    uint8_t *w = block + (size_t)48 * f.lanes + (size_t)4 * (vector * f.lanes + lane);
+    int32_t sum = pack_filter(p, f, c, 0, w);
+    if (lnt_rows_pair(p->op, f.unit)) {
+        pack_filter(p, f, c, p->op->stride_h, w + lnt_filter_bytes(p->op, f));
+    }
+    int32_t *panel = (int32_t *)(void *)block + (size_t)vector * 3 * f.lanes;
+    lnt_lane_pack(p, scaling, c, 128 * sum, panel, f.lanes, lane);
+}
+
 static void depthwise_pack(const lnt_params *p, lnt_filters f, uint8_t *to) {
     memset(to, 0, depthwise_bytes(p, f));
     lnt_scaling scaling = lnt_scaling_pack(p, to);
     for (uint32_t c = 0; c < p->out->channels; c++) {
-        /* Interleaving leaves each quarter (or half) of a vector with 4 neighbours; 16 are spread over 4 vectors. */
         uint32_t in_block = c % (4 * f.lanes);
-        uint32_t vector = in_block / 4 % 4;
-        uint32_t lane = in_block / 16 * 4 + in_block % 4;
         uint8_t *block = to + LNT_SCALING_BYTES + c / (4 * f.lanes) * lnt_filter_block_bytes(p->op, f);
-        uint8_t *w = block + (size_t)48 * f.lanes + (size_t)4 * (vector * f.lanes + lane);
-        int32_t sum = pack_filter(p, f, c, 0, w);
-        if (lnt_rows_pair(p->op, f.unit)) {
-            pack_filter(p, f, c, p->op->stride_h, w + lnt_filter_bytes(p->op, f));
+        pack_channel(p, f, scaling, c, in_block, block);
+        if (lnt_is_folded(p, f, c)) {
+            pack_channel(p, f, scaling, c, in_block + 2 * f.lanes, block);
         }
-        int32_t *panel = (int32_t *)(void *)block + vector * 3 * f.lanes;
-        lnt_lane_pack(p, scaling, c, 128 * sum, panel, f.lanes, lane);
     }
 }
 

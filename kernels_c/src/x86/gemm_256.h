@@ -106,7 +106,7 @@ LNT_INLINE TARGET void finish_residual(const job *j, target to, int32_t (*sums)[
 /* Logits. */
 LNT_INLINE TARGET void finish_wide(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
     for (uint32_t i = 0; i < to.pixels; i++) {
-        int32_t y[SUMS];
+        int32_t y[SUMS] = {0};
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
             __m256i m = lnt_load256(panel(j, v) + 32), odd = lnt_load256(panel(j, v) + 64);

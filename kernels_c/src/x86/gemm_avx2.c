@@ -20,7 +20,7 @@ TARGET static void copy(uint8_t *to, size_t to_step, const int8_t *from, size_t 
             lnt_store256(to + 2 * i, _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(from + i))));
         }
         for (size_t i = whole; i < bytes; i++) {
-            int16_t word = from[i];
+            int16_t word = (int16_t)from[i]; /* NOLINT(bugprone-signed-char-misuse,cert-str34-c): numbers */
             memcpy(to + 2 * i, &word, 2);
         }
     }

@@ -31,6 +31,7 @@ typedef struct job {
     const uint8_t *panel;
     size_t panel_bytes;
     uint32_t units;
+    uint32_t next; /* panels that follow those of this job */
     uint32_t c;
     __mmask64 mask; /* channels that there are */
     lnt_law512 law;
@@ -47,8 +48,11 @@ LNT_INLINE LNT_AVX512 __m512i load(const void *from) { return _mm512_loadu_si512
 
 LNT_INLINE LNT_AVX512 const uint8_t *panel(const job *j, int v) { return j->panel + (size_t)v * j->panel_bytes; }
 
-/* Sums of one tile: sums[pixel][channel]. */
-LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, int vectors, int32_t (*sums)[SUMS]) {
+/* Sums of one tile: sums[pixel][channel]. On the way the panel that lies `ahead` bytes behind this one is brought from
+ * the third-level cache to the second: a network's weights together are larger than that, and the processor's own
+ * prefetching begins anew on every page. */
+LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, int vectors, size_t ahead,
+                                    int32_t (*sums)[SUMS]) {
     __m512i acc[TILE_PIXELS][TILE_VECTORS];
     LNT_UNROLL
     for (int v = 0; v < vectors; v++) {
@@ -62,9 +66,13 @@ LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, 
     const uint8_t *w = j->panel + 3 * 64;
     for (const uint8_t *end = x + stride; x < end; x += 4, w += 64) {
         __m512i weights[TILE_VECTORS];
+        _mm_prefetch((const char *)(w + ahead), _MM_HINT_T1);
         LNT_UNROLL
         for (int v = 0; v < vectors; v++) {
             weights[v] = load(w + (size_t)v * panel_bytes);
+            if (pixels == 1) { /* there may be no other tile that could fetch the others */
+                _mm_prefetch((const char *)(w + ahead + (size_t)v * panel_bytes), _MM_HINT_T1);
+            }
         }
         LNT_UNROLL
         for (int i = 0; i < pixels; i++) {
@@ -155,24 +163,24 @@ LNT_INLINE LNT_AVX512 void finish(const job *j, target to, int32_t (*sums)[SUMS]
 /* All tiles of a block for the channels of one job. */
 LNT_INLINE LNT_AVX512 void multiply_block(const job *j, const lnt_block *block, int vectors) {
     _Alignas(64) int32_t sums[TILE_PIXELS][SUMS];
-    uint32_t i = 0, left;
-    for (; (left = block->count - i) != 0;) {
+    for (uint32_t i = 0, tile = 0, left; (left = block->count - i) != 0; tile++) {
+        size_t ahead = tile < j->next ? (tile + (uint32_t)vectors) * j->panel_bytes : 0;
         const uint8_t *x = block->x + (size_t)i * block->depth;
         target to = {.out = block->out + i, .in2 = block->in2[0] ? block->in2 + i : NULL};
         if (left >= 8 && block->tile == 8) {
-            multiply(j, x, 8, vectors, sums);
+            multiply(j, x, 8, vectors, ahead, sums);
             to.pixels = 8;
         } else if (left >= 7) {
-            multiply(j, x, 7, vectors, sums);
+            multiply(j, x, 7, vectors, ahead, sums);
             to.pixels = 7;
         } else if (left >= 4) {
-            multiply(j, x, 4, vectors, sums);
+            multiply(j, x, 4, vectors, ahead, sums);
             to.pixels = 4;
         } else if (left >= 2) {
-            multiply(j, x, 2, vectors, sums);
+            multiply(j, x, 2, vectors, ahead, sums);
             to.pixels = 2;
         } else {
-            multiply(j, x, 1, vectors, sums);
+            multiply(j, x, 1, vectors, ahead, sums);
             to.pixels = 1;
         }
         finish(j, to, sums, vectors);
@@ -188,11 +196,12 @@ LNT_AVX512 static void multiply_channels(const lnt_params *p, const lnt_block *b
     job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law512(p)};
     j.panel_bytes = lnt_panel_bytes(j.units, LANES);
     for (uint32_t end = c + cn; c < end;) {
-        uint32_t vectors = (end - c + LANES - 1) / LANES;
+        uint32_t panels = (end - c + LANES - 1) / LANES, vectors = panels;
         /* Two and two rather than three and one: two loads of weights serve more products than one. */
         vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
         uint32_t channels = vectors * LANES;
         j.panel = p->packed + LNT_SCALING_BYTES + c / LANES * j.panel_bytes;
+        j.next = panels - vectors < TILE_VECTORS ? panels - vectors : TILE_VECTORS;
         j.c = c;
         j.mask = lnt_first512(end - c < channels ? end - c : channels);
         (vectors == 1 ? multiply_1 : vectors == 2 ? multiply_2 : multiply_3)(&j, block);

@@ -16,14 +16,20 @@ typedef struct lnt_law256 {
     bool by_four;
 } lnt_law256;
 
-LNT_INLINE LNT_AVX2 lnt_law256 lnt_make_law256(const lnt_params *p) {
+/* Of an operator without packed constants: multipliers are 2m. */
+LNT_INLINE LNT_AVX2 lnt_law256 lnt_clamps256(const lnt_params *p) {
     return (lnt_law256){
         .zero_point = _mm256_set1_epi16((int16_t)p->out->zero_point),
         .low = _mm256_set1_epi8(p->op->clamp_min),
         .high = _mm256_set1_epi8(p->op->clamp_max),
         .shift = _mm_cvtsi32_si128(p->op->shift),
-        .by_four = ((const lnt_scaling *)(const void *)p->packed)->by_four != 0,
     };
+}
+
+LNT_INLINE LNT_AVX2 lnt_law256 lnt_make_law256(const lnt_params *p) {
+    lnt_law256 law = lnt_clamps256(p);
+    law.by_four = ((const lnt_scaling *)(const void *)p->packed)->by_four != 0;
+    return law;
 }
 
 LNT_INLINE LNT_AVX2 __m256i lnt_load256(const void *from) { return _mm256_loadu_si256(from); }

@@ -21,6 +21,11 @@ extern const lnt_kernel q8_depthwise_avx2;
 extern const lnt_kernel q8_pointwise_avx2;
 extern const lnt_kernel q8_fully_connected_avx2;
 
+/* Of all three families. */
+extern const lnt_kernel q8_input_avx2;
+extern const lnt_kernel q8_add_avx2;
+extern const lnt_kernel q8_avg_pool_avx2;
+
 extern const lnt_family lnt_family_avx512vnni;
 extern const lnt_family lnt_family_avxvnni;
 extern const lnt_family lnt_family_avx2;

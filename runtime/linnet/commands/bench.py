@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from linnet import bench_report, elsewhere, measure
+from linnet import bench_report, elsewhere, measure, sizes
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--block", type=_count, default=5, metavar="N", help="inferences of one runtime in a row (default: 5)"
     )
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
+    sizes.add_ram(parser)
     parser.add_argument("--input", metavar="PICTURE", help="what `linnet run` takes (default: noise)")
     parser.add_argument("--totals", action="store_true", help="print no tables of operators")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
     away = parser.add_argument_group("elsewhere")
-    elsewhere.add_argument(away, ", or `emulator`: count instructions instead")
-    away.add_argument("--board", metavar="NAME", help="the board to emulate (`linnet boards`)")
+    elsewhere.add_argument(away, ", which counts instructions")
     away.add_argument(
         "--allow-throttled", action="store_true", help="exit status 0 even where the board did not run at full speed"
     )
@@ -94,13 +94,13 @@ def run(args: argparse.Namespace) -> int:
         return int(elsewhere.provider("bench")(args))
     if args.board or args.allow_throttled:
         raise LinnetError("--board and --allow-throttled go with --on")
-    model = load(args.model, kernels=args.kernels)
+    model = load(args.model, kernels=args.kernels, ram=args.ram)
     values = model.prepare(args.input if args.input else noise(model))
     runs: list[Run] = []
     with ExitStack() as stack:
         peers = stack.enter_context(_peers(args, model, values)) if args.peers else None
         for threads in args.threads:
-            runner = LocalRunner(load(args.model, kernels=args.kernels, threads=threads), values)
+            runner = LocalRunner(load(args.model, kernels=args.kernels, ram=args.ram, threads=threads), values)
             runs.append(measured(runner, runner.model, values, threads, args, peers))
     absent = peers.absent if peers else {}
     for line in dict.fromkeys(absent.values()):

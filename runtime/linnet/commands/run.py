@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linnet import elsewhere
+from linnet import elsewhere, sizes
 from linnet.errors import LinnetError
 from linnet.format_gen import OpKind
 from linnet.model import Model, load
@@ -28,15 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="how many threads share the work (default: 1)"
     )
+    sizes.add_ram(parser)
     elsewhere.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 1 where a picture could not be read; the others are answered all the same."""
+    elsewhere.check(args)
     if args.on:
         return int(elsewhere.provider("run")(args))
-    model = load(args.model, threads=args.threads)
+    model = load(args.model, ram=args.ram, threads=args.threads)
     results: list[dict[str, Any]] = []
     failed = False
     for picture in args.pictures:
