@@ -23,12 +23,17 @@ LNT_SOURCES := \
     src/dsp/planes.c \
     src/dsp/pointwise.c \
     src/dsp/tiles.c \
+    src/mve/add.c \
+    src/mve/avg_pool.c \
     src/mve/columns.c \
     src/mve/conv.c \
     src/mve/depthwise.c \
+    src/mve/fully_connected.c \
+    src/mve/input.c \
     src/mve/pack_product.c \
     src/mve/pointwise.c \
     src/mve/product.c \
+    src/mve/small_tiles.c \
     src/mve/tiles.c \
     src/ref/add.c \
     src/ref/avg_pool.c \

@@ -32,25 +32,25 @@ __attribute__((naked)) void lnt_mve_transpose(__attribute__((unused)) const lnt_
                    "pop {r4-r11, pc}\n");
 }
 
-/* The frame: 0-43 the arguments in their order, then 44 bias, 48 multiplier, 52 zero point, 56 shift.
- * q7: offsets of four output columns, q6: of four columns in scratch. */
+/* The frame: 0-47 the arguments in their order, then 48 bias, 52 multiplier, 56 zero point, 60 shift, 64 place in the
+ * table of rows, 68 rows left. q7: offsets of four output columns. */
 #define ENTER                                                                                                          \
     ".syntax unified\n"                                                                                                \
     "push {r4-r11, lr}\n"                                                                                              \
     "vpush {d8-d15}\n"                                                                                                 \
-    "sub sp, sp, #60\n"                                                                                                \
+    "sub sp, sp, #76\n"                                                                                                \
     "mov r12, sp\n"                                                                                                    \
     "ldmia r0!, {r1-r8}\n"                                                                                             \
     "stmia r12!, {r1-r8}\n"                                                                                            \
-    "ldmia r0!, {r1-r3}\n"                                                                                             \
-    "stmia r12!, {r1-r3}\n"                                                                                            \
-    "strd r1, r2, [sp, #52]\n"                                                                                         \
+    "ldmia r0!, {r1-r4}\n"                                                                                             \
+    "stmia r12!, {r1-r4}\n"                                                                                            \
+    "strd r1, r2, [sp, #56]\n"                                                                                         \
     "movs r0, #0\n"                                                                                                    \
     "vidup.u32 q7, r0, #1\n"                                                                                           \
     "vmul.i32 q7, q7, r5\n"                                                                                            \
     "movs r0, #0\n"
 
-/* The next channel's constants; weights of the three columns in q2, then nothing. */
+/* The next channel's constants; weights of the three columns in q2, then nothing. r1: columns. */
 #define NEXT_CHANNEL                                                                                                   \
     "ldrd r0, r2, [sp, #20]\n" /* weights, bias */                                                                     \
     "ldr r4, [sp, #28]\n"      /* multiplier */                                                                        \
@@ -63,9 +63,21 @@ __attribute__((naked)) void lnt_mve_transpose(__attribute__((unused)) const lnt_
     "ldr r8, [r4], #4\n"                                                                                               \
     "strd r0, r2, [sp, #20]\n"                                                                                         \
     "str r4, [sp, #28]\n"                                                                                              \
-    "strd r6, r8, [sp, #44]\n"                                                                                         \
-    "ldrd r1, r3, [sp]\n"                                                                                              \
-    "ldrd r5, r7, [sp, #8]\n"
+    "strd r6, r8, [sp, #48]\n"                                                                                         \
+    "ldrd r1, r0, [sp]\n"                                                                                              \
+    "ldr r2, [sp, #8]\n"                                                                                               \
+    "strd r0, r2, [sp, #64]\n"
+
+/* r3, r5: outputs of two rows, r7: width, r9: bytes of four pixels. */
+#define NEXT_ROW                                                                                                       \
+    "ldr r0, [sp, #64]\n"                                                                                              \
+    "ldrd r7, r9, [sp, #12]\n"                                                                                         \
+    "ldrd r3, r5, [r0], #8\n"                                                                                          \
+    "ldr r2, [sp, #44]\n"                                                                                              \
+    "str r0, [sp, #64]\n"                                                                                              \
+    "add r3, r3, r2\n"                                                                                                 \
+    "add r5, r5, r2\n"                                                                                                 \
+    "lsls r9, r9, #2\n"
 
 #define COLLECT                                                                                                        \
     "vmov q0[2], q0[0], r0, r4\n"                                                                                      \
@@ -73,9 +85,9 @@ __attribute__((naked)) void lnt_mve_transpose(__attribute__((unused)) const lnt_
     "vmov q1[2], q1[0], r8, r12\n"                                                                                     \
     "vmov q1[3], q1[1], r10, lr\n"
 
-/* Bytes of q0's outputs end in halves 0, 2, ... of q0, those of q1 in halves 1, 3, ... */
+/* Bytes of q0's outputs are in the words of q0 then, those of q1 in q1. */
 #define SCALE                                                                                                          \
-    "add r11, sp, #44\n"                                                                                               \
+    "add r11, sp, #48\n"                                                                                               \
     "ldm r11, {r0, r2, r4, r6}\n"                                                                                      \
     "vadd.i32 q0, q0, r0\n"                                                                                            \
     "vadd.i32 q1, q1, r0\n"                                                                                            \
@@ -91,36 +103,38 @@ __attribute__((naked)) void lnt_mve_transpose(__attribute__((unused)) const lnt_
     "vqmovnb.s16 q0, q0\n"                                                                                             \
     "vshr.u32 q1, q0, #16\n"
 
+/* Behind the columns that groups of outputs step over, there are those that the last window looks at besides. */
+#define ROW_DONE                                                                                                       \
+    "ldr r0, [sp, #68]\n"                                                                                              \
+    "adds r1, r1, #128\n"                                                                                              \
+    "subs r0, r0, #1\n"                                                                                                \
+    "str r0, [sp, #68]\n"
+
 #define CHANNEL_DONE                                                                                                   \
-    "ldrd r0, r1, [sp]\n"                                                                                              \
-    "ldr r2, [sp, #8]\n"                                                                                               \
+    "ldr r0, [sp]\n"                                                                                                   \
+    "ldrd r2, r1, [sp, #40]\n"                                                                                         \
     "adds r0, r0, #4\n"                                                                                                \
     "adds r1, r1, #1\n"                                                                                                \
-    "adds r2, r2, #1\n"                                                                                                \
-    "strd r0, r1, [sp]\n"                                                                                              \
-    "str r2, [sp, #8]\n"                                                                                               \
-    "ldr r0, [sp, #40]\n"                                                                                              \
-    "subs r0, r0, #1\n"                                                                                                \
-    "str r0, [sp, #40]\n"
+    "str r0, [sp]\n"                                                                                                   \
+    "subs r2, r2, #1\n"                                                                                                \
+    "strd r2, r1, [sp, #40]\n"
 
 #define LEAVE                                                                                                          \
-    "add sp, sp, #60\n"                                                                                                \
+    "add sp, sp, #76\n"                                                                                                \
     "vpop {d8-d15}\n"                                                                                                  \
     "pop {r4-r11, pc}\n"
 
 /* Weights: q2 for the first row and the first of two columns, q3 for the second column, q4 and q5 for the second row.
- */
+ * q6: offsets of four columns in scratch. */
 __attribute__((naked)) void lnt_mve_filter_1(__attribute__((unused)) const lnt_filter *filter) {
     __asm volatile(ENTER "vidup.u32 q6, r0, #4\n"
                          "vshl.i32 q6, q6, #4\n"
-                         ".Lmve_channel_1:\n" NEXT_CHANNEL "ldr r9, [sp, #16]\n"
-                         "lsls r9, r9, #2\n"
-                         "movs r0, #0\n"
+                         ".Lmve_channel_1:\n" NEXT_CHANNEL "movs r0, #0\n"
                          "vmov q3, q2\n"
                          "vshlc q3, r0, #32\n"
                          "vshl.i32 q4, q2, #8\n"
                          "vshl.i32 q5, q3, #8\n"
-                         "1:\n"
+                         ".Lmve_row_1:\n" NEXT_ROW "1:\n"
                          "vldrw.u32 q0, [r1, q6]\n"
                          "add r11, r1, #128\n"
                          "vmladav.s8 r0, q0, q2\n"
@@ -139,7 +153,7 @@ __attribute__((naked)) void lnt_mve_filter_1(__attribute__((unused)) const lnt_f
                          "add r5, r5, r9\n"
                          "add r3, r3, r9\n"
                          "subs r7, r7, #4\n"
-                         "bgt 1b\n" CHANNEL_DONE "bne .Lmve_channel_1\n" LEAVE);
+                         "bgt 1b\n" ROW_DONE "bne .Lmve_row_1\n" CHANNEL_DONE "bne .Lmve_channel_1\n" LEAVE);
 }
 
 /* q2: weights. q3-q6: offsets of the windows of four outputs. */
@@ -150,9 +164,7 @@ __attribute__((naked)) void lnt_mve_filter_2(__attribute__((unused)) const lnt_f
                          "vadd.i32 q4, q3, r0\n"
                          "vadd.i32 q5, q4, r0\n"
                          "vadd.i32 q6, q5, r0\n"
-                         ".Lmve_channel_2:\n" NEXT_CHANNEL "ldr r9, [sp, #16]\n"
-                         "lsls r9, r9, #2\n"
-                         "1:\n"
+                         ".Lmve_channel_2:\n" NEXT_CHANNEL ".Lmve_row_2:\n" NEXT_ROW "1:\n"
                          "vldrw.u32 q0, [r1, q3]\n"
                          "vldrw.u32 q1, [r1, q4]\n"
                          "vmladav.s8 r0, q0, q2\n"
@@ -182,7 +194,7 @@ __attribute__((naked)) void lnt_mve_filter_2(__attribute__((unused)) const lnt_f
                          "add r3, r3, r9\n"
                          "subs r7, r7, #4\n"
                          "bgt 1b\n"
-                         "3:\n" CHANNEL_DONE "bne .Lmve_channel_2\n" LEAVE);
+                         "3:\n" ROW_DONE "bne .Lmve_row_2\n" CHANNEL_DONE "bne .Lmve_channel_2\n" LEAVE);
 }
 
 #endif

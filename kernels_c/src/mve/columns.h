@@ -23,12 +23,18 @@ typedef struct lnt_transposition {
 
 void lnt_mve_transpose(const lnt_transposition *transposition);
 
+/* Where one or two output rows go, from their first pixel on. */
+typedef struct lnt_output_rows {
+    int8_t *out;
+    int8_t *below; /* lnt_mve_filter_2 has none. May be `out`: then it is not kept */
+} lnt_output_rows;
+
 /* 3x3 for some channels. Likewise. */
 typedef struct lnt_filter {
-    const uint8_t *columns; /* of the first channel */
-    int8_t *out;            /* first output pixel, first channel */
-    int8_t *below;          /* likewise of the next row; lnt_mve_filter_2 has none. May be `out`: then it is not kept */
-    uint32_t width;         /* outputs of a row */
+    const uint8_t *columns; /* of the first channel; those of each output row or two behind the ones before */
+    const lnt_output_rows *rows;
+    uint32_t count; /* of rows */
+    uint32_t width; /* outputs of a row */
     uint32_t pixel;
     const uint8_t *packed;
     const int32_t *bias;
@@ -36,6 +42,7 @@ typedef struct lnt_filter {
     int32_t zero;
     uint32_t shift;
     uint32_t channels;
+    uint32_t channel; /* the first */
 } lnt_filter;
 
 void lnt_mve_filter_1(const lnt_filter *filter); /* stride 1, two rows */

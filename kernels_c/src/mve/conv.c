@@ -13,14 +13,8 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 }
 
 #if LNT_MVE_HERE
-static void fetch(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t x, uint32_t count,
-                  const int8_t **from, int8_t *room) {
-    lnt_gather(p, o, y, x, count, from, room, lnt_whole_vectors(lnt_kernel_depth(p)));
-}
-
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
-    uint32_t depth = lnt_kernel_depth(p), whole = lnt_whole_vectors(depth);
-    const lnt_product collected = {.fetch = fetch, .depth = depth, .bytes = whole, .room = whole};
+    const lnt_product collected = {.gather = lnt_gather, .depth = lnt_kernel_depth(p)};
     lnt_run_product(p, o, range, &collected);
 }
 #endif

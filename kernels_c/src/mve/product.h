@@ -24,17 +24,16 @@ uint64_t lnt_product_scratch(uint32_t room, uint64_t pixels);
 /* Tiles of one block, where a call computes so many pixels. */
 uint32_t lnt_product_tiles(uint32_t room, uint64_t pixels);
 
-/* Compute the range. fetch sets from[i] to the taps of the output pixel in row y, column x + i, one behind the other,
- * for i < count; each has `room` bytes there if it wants them. bytes: how many may be read, at least depth, and those
- * behind depth are 0. */
+/* How the pixels to multiply are found. gather: bring the taps of the output pixels in row y, columns [x, x + count),
+ * to `room`, lnt_whole_vectors(depth) bytes for each, those behind depth being 0. NULL: they are as the input has them.
+ */
 typedef struct lnt_product {
-    void (*fetch)(const lnt_params *params, const lnt_operands *operands, uint32_t y, uint32_t x, uint32_t count,
-                  const int8_t **from, int8_t *room);
+    void (*gather)(const lnt_params *params, const lnt_operands *operands, uint32_t y, uint32_t x, uint32_t count,
+                   int8_t *room, uint32_t bytes);
     uint32_t depth;
-    uint32_t bytes;
-    uint32_t room;
 } lnt_product;
 
+/* Compute the range. */
 void lnt_run_product(const lnt_params *params, const lnt_operands *operands, lnt_range range,
                      const lnt_product *product);
 

@@ -33,4 +33,7 @@ typedef struct lnt_tiles {
 
 void lnt_mve_tiles(const lnt_tiles *tiles);
 
+/* The same for no more than sixteen taps, no shift and no shortcut. */
+void lnt_mve_small_tiles(const lnt_tiles *tiles);
+
 #endif
