@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from linnet.errors import LinnetError
 from linnet.format_gen import DType, Family
@@ -128,9 +128,10 @@ def _plan(
         _refuse(uses, regions, f"{board.name}: {error}")
 
 
-def read_words(folder: Path) -> int:
-    """weight_words of what has been built."""
-    return int(json.loads((folder / REPORT).read_text(encoding="utf-8"))["weight_words"])
+def report(folder: Path) -> dict[str, Any]:
+    """What `Built` said of a folder."""
+    found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return found
 
 
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:

@@ -145,7 +145,7 @@ def opened(
             line = Emulated(machine.cortex_m.emulator, made / building.ELF, counter.options)
             stack.callback(line.close)
             device = Device(line)
-            words = building.read_words(made)
+            words = building.report(made)["weight_words"]
         if device.info.network_crc != building.network_crc(graph):
             raise LinnetError(f"{machine.name} holds another network than {path}: linnet build and linnet flash it")
         yield FirmwareRunner(model, device, machine, counter, words)

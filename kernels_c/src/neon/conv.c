@@ -8,6 +8,7 @@
 
 #include "gemm.h"
 #include "im2col.h"
+#include "unbroken.h"
 
 /* Patches are gathered in multiples of PIXELS, which suits the tiles of all products. */
 enum { STACK = 6144, PIXELS = 12 };
@@ -34,12 +35,17 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
     uint32_t most = STACK / (uint32_t)g.x_pitch / PIXELS * PIXELS;
     uint32_t looked_at = (r.x + r.xn - 1) * op->stride_w + op->kernel_w - op->pad_left;
     uint32_t end = looked_at < p->in->width ? looked_at : p->in->width;
-    for (uint32_t y = r.y; y < r.y + r.n; y++) {
+    uint32_t rows;
+    for (uint32_t y = r.y; y < r.y + r.n; y += rows) {
+        rows = r.xn > most / 2 ? 1 : lnt_unbroken_rows(p, &o->out, p->out->channels, &r, y, r.y + r.n - y);
+        rows = rows > most / r.xn && rows > 1 ? most / r.xn : rows;
         for (uint32_t x = r.x; x < r.x + r.xn; x += most) {
             uint32_t left = r.x + r.xn - x;
             uint32_t n = left < most ? left : most;
-            lnt_im2col(p, &o->in, y, x, n, end, patches);
-            gemm(&g, patches, lnt_pixel(&o->out, y, x, p->out->channels), NULL, n);
+            for (uint32_t i = 0; i < rows; i++) {
+                lnt_im2col(p, &o->in, y + i, x, n, end, patches + i * n * g.x_pitch);
+            }
+            gemm(&g, patches, lnt_pixel(&o->out, y, x, p->out->channels), NULL, rows * n);
         }
     }
 }

@@ -80,12 +80,30 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
     const column *columns[3] = {a, b, c};
     const int32_t *bias = r->block->bias;
     int32x4_t acc[4] = {vld1q_s32(bias), vld1q_s32(bias + 4), vld1q_s32(bias + 8), vld1q_s32(bias + 12)};
-    pending p;
-#pragma GCC unroll 9
-    for (uint32_t t = 0; t < 9; t++) {
-        multiply(&p, columns[t / 3]->v[t % 3], w->of[t / 3].v[t % 3], t % products == 0);
-        if (t % products == products - 1 || t == 8) {
-            add_pending(acc, &p);
+    /* Three groups of taps side by side, whose chains in-order processors interleave. */
+#pragma GCC unroll 3
+    for (uint32_t from = 0; from < 9; from += 3 * products) {
+        pending group[3];
+#pragma GCC unroll 3
+        for (uint32_t i = 0; i < products; i++) {
+#pragma GCC unroll 3
+            for (uint32_t g = 0; g < 3; g++) {
+                uint32_t t = from + g * products + i;
+                if (t < 9) {
+                    multiply(&group[g], columns[t / 3]->v[t % 3], w->of[t / 3].v[t % 3], i == 0);
+                }
+            }
+            if (from == 0) {
+                __asm__ volatile(""
+                                 : "+w"(group[0].low), "+w"(group[0].high), "+w"(group[1].low), "+w"(group[1].high),
+                                   "+w"(group[2].low), "+w"(group[2].high));
+            }
+        }
+#pragma GCC unroll 3
+        for (uint32_t g = 0; g < 3; g++) {
+            if (from + g * products < 9) {
+                add_pending(acc, &group[g]);
+            }
         }
     }
     store(r, acc, full, mode);

@@ -214,7 +214,8 @@ LNT_INLINE void spread_pixels(const int8_t *x, size_t pitch, uint32_t depth, int
         return;
     }
     for (int i = 0; i < P; i++) {
-        int8x16_t value = lnt_load_end(x + i * pitch, depth);
+        int8x16_t value =
+            depth >= 16 ? vld1q_s8(x + (size_t)i * pitch + depth - 16) : lnt_load_short(x + (size_t)i * pitch, depth);
         int8_t *end = to + SPREAD * (i + P * (int)(rest - 1));
         vst1q_s8(end, spread_lane(value, 3));
         if (rest > 1) {

@@ -6,6 +6,7 @@
 #ifdef LNT_NEON64
 
 #include "gemm.h"
+#include "unbroken.h"
 
 static bool takes_pairs(const lnt_params *p) { return p->in->channels <= LNT_GEMM_PAIRS_DEPTH; }
 
@@ -14,14 +15,6 @@ static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, p->in->cha
 static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
 
 static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_PAIRS, to); }
-
-/* Rows from y on that lie one behind the other without gaps, and can be taken for one: at least one, at most n. */
-static uint32_t unbroken(const lnt_params *p, const lnt_rows *rows, uint32_t channels, const lnt_range *r, uint32_t y,
-                         uint32_t n) {
-    uint32_t until_wrap = rows->ring - y % (rows->ring + !rows->ring);
-    bool dense = rows->window == NULL && r->xn == p->out->width && rows->row_bytes == r->xn * channels;
-    return !dense ? 1 : until_wrap < n ? until_wrap : n;
-}
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gemm_function *gemm) {
     uint32_t depth = p->in->channels;
@@ -35,9 +28,9 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
                   .cn = r.cn};
     uint32_t n;
     for (uint32_t y = r.y; y < r.y + r.n; y += n) {
-        n = unbroken(p, &o->in, depth, &r, y, r.y + r.n - y);
-        n = unbroken(p, &o->out, channels, &r, y, n);
-        n = p->in2 ? unbroken(p, &o->in2, channels, &r, y, n) : n;
+        n = lnt_unbroken_rows(p, &o->in, depth, &r, y, r.y + r.n - y);
+        n = lnt_unbroken_rows(p, &o->out, channels, &r, y, n);
+        n = p->in2 ? lnt_unbroken_rows(p, &o->in2, channels, &r, y, n) : n;
         gemm(&g, lnt_pixel(&o->in, y, r.x, depth), lnt_pixel(&o->out, y, r.x, channels),
              p->in2 ? lnt_pixel(&o->in2, y, r.x, channels) : NULL, n * r.xn);
     }
