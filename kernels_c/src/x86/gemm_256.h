@@ -1,13 +1,14 @@
-/* Tiles of up to 4 pixels x 24 output channels in vectors of 8. The file that includes this has defined TARGET, its
- * instruction set, and dot(): the sum of a unit's products, added to the accumulator. */
+/* Tiles of pixels x output channels in vectors of 8. The file that includes this has defined TARGET, its instruction
+ * set, TILE_PIXELS and TILE_VECTORS (up to 3), how many of both its registers hold, and dot(): the sum of a unit's
+ * products, added to the accumulator. */
 #include <string.h>
 
 #include "block.h"
 #include "requantize_256.h"
 
-enum { LANES = 8, TILE_PIXELS = 4, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LANES };
+enum { LANES = 8, SUMS = TILE_VECTORS * LANES };
 
-/* Up to 24 channels of a block. */
+/* Up to TILE_VECTORS vectors of channels of a block. */
 typedef struct job {
     const lnt_op *op;
     const uint8_t *panel;
@@ -134,7 +135,10 @@ LNT_INLINE TARGET void multiply_block(const job *j, const lnt_block *block, int 
     for (uint32_t i = 0, left; (left = block->count - i) != 0;) {
         const uint8_t *x = block->x + (size_t)i * block->depth;
         target to = {.out = block->out + i, .in2 = block->in2[0] ? block->in2 + i : NULL};
-        if (left >= 4) {
+        if (left >= TILE_PIXELS) {
+            multiply(j, x, TILE_PIXELS, vectors, sums);
+            to.pixels = TILE_PIXELS;
+        } else if (left >= 4) {
             multiply(j, x, 4, vectors, sums);
             to.pixels = 4;
         } else if (left >= 2) {
@@ -151,14 +155,18 @@ LNT_INLINE TARGET void multiply_block(const job *j, const lnt_block *block, int 
 
 TARGET static void multiply_1(const job *j, const lnt_block *block) { multiply_block(j, block, 1); }
 TARGET static void multiply_2(const job *j, const lnt_block *block) { multiply_block(j, block, 2); }
+#if TILE_VECTORS > 2
 TARGET static void multiply_3(const job *j, const lnt_block *block) { multiply_block(j, block, 3); }
+#else
+#define multiply_3 multiply_2
+#endif
 
 TARGET static void multiply_channels(const lnt_params *p, const lnt_block *block, uint32_t c, uint32_t cn) {
     job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law256(p)};
     j.panel_bytes = lnt_panel_bytes(j.units, LANES);
     for (uint32_t end = c + cn; c < end;) {
         uint32_t vectors = (end - c + LANES - 1) / LANES;
-        vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
+        vectors = vectors < TILE_VECTORS ? vectors : vectors == 4 ? 2 : TILE_VECTORS;
         uint32_t channels = vectors * LANES;
         j.panel = p->packed + LNT_SCALING_BYTES + c / LANES * j.panel_bytes;
         j.c = c;
