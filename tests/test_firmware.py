@@ -263,3 +263,17 @@ def test_it_fits_to_the_byte(graph: QGraph, tmp_path: Path) -> None:
     taken = sum(use.bytes for use in roomy.uses if use.region == "ram")
     tight = building.build(graph, machine, tmp_path / "b", push_rows=True, ram=taken + building.ALIGNMENT_LOSS + 16)
     assert sum(use.bytes for use in tight.uses if use.region == "ram") <= taken + building.ALIGNMENT_LOSS
+
+
+def test_plans_know_how_fast_memory_is(graph: QGraph, tmp_path: Path) -> None:
+    """Rows in slower memory than the weights stay in the cache; otherwise weights are read as seldom as RAM allows."""
+    machine = board("stm32f746-disco")
+    machine = replace(machine, l1_bytes=256)
+    target = machine.cortex_m
+    assert target
+    regions = tuple(replace(r, cycles_per_word=9) if r.name == target.data else r for r in target.regions)
+    slow_rows = replace(machine, cortex_m=replace(target, regions=regions))
+    seldom = building.build(graph, machine, tmp_path / "a", push_rows=True)
+    often = building.build(graph, slow_rows, tmp_path / "b", push_rows=True)
+    assert 2 * seldom.weight_words < often.weight_words
+    assert seldom.arena_bytes > often.arena_bytes
