@@ -138,9 +138,11 @@ LNT_INLINE TARGET void multiply_block(const job *j, const lnt_block *block, int 
         if (left >= TILE_PIXELS) {
             multiply(j, x, TILE_PIXELS, vectors, sums);
             to.pixels = TILE_PIXELS;
+#if TILE_PIXELS > 4
         } else if (left >= 4) {
             multiply(j, x, 4, vectors, sums);
             to.pixels = 4;
+#endif
         } else if (left >= 2) {
             multiply(j, x, 2, vectors, sums);
             to.pixels = 2;
@@ -157,21 +159,32 @@ TARGET static void multiply_1(const job *j, const lnt_block *block) { multiply_b
 TARGET static void multiply_2(const job *j, const lnt_block *block) { multiply_block(j, block, 2); }
 #if TILE_VECTORS > 2
 TARGET static void multiply_3(const job *j, const lnt_block *block) { multiply_block(j, block, 3); }
-#else
-#define multiply_3 multiply_2
 #endif
+
+/* As many of the `left` channels as a tile takes, but of four vectors two and two. Returns how many. */
+TARGET static uint32_t multiply_some(job *j, const lnt_block *block, uint32_t left) {
+    uint32_t vectors = (left + LANES - 1) / LANES;
+    vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
+    j->channels = left < vectors * LANES ? left : vectors * LANES;
+    if (vectors == 1) {
+        multiply_1(j, block);
+    } else if (vectors == 2) {
+        multiply_2(j, block);
+    }
+#if TILE_VECTORS > 2
+    if (vectors == 3) {
+        multiply_3(j, block);
+    }
+#endif
+    return j->channels;
+}
 
 TARGET static void multiply_channels(const lnt_params *p, const lnt_block *block, uint32_t c, uint32_t cn) {
     job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law256(p)};
     j.panel_bytes = lnt_panel_bytes(j.units, LANES);
     for (uint32_t end = c + cn; c < end;) {
-        uint32_t vectors = (end - c + LANES - 1) / LANES;
-        vectors = vectors < TILE_VECTORS ? vectors : vectors == 4 ? 2 : TILE_VECTORS;
-        uint32_t channels = vectors * LANES;
         j.panel = p->packed + LNT_SCALING_BYTES + c / LANES * j.panel_bytes;
         j.c = c;
-        j.channels = end - c < channels ? end - c : channels;
-        (vectors == 1 ? multiply_1 : vectors == 2 ? multiply_2 : multiply_3)(&j, block);
-        c += channels;
+        c += multiply_some(&j, block, end - c);
     }
 }
