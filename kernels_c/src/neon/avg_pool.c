@@ -2,7 +2,9 @@
  * Rows: NHWC. State: int32 sums, one per channel. Nothing may overlap. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "vector.h"
 
@@ -88,5 +90,7 @@ const lnt_kernel q8_avg_pool_neon = {.name = "q8_avg_pool_neon",
                                      .kind = LNT_OP_KIND_AVG_POOL,
                                      .split = LNT_SPLIT_CHANNELS,
                                      .channel_group = 16};
+
+LNT_NEON_END
 
 #endif

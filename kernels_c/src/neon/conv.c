@@ -4,7 +4,9 @@
  * overlap. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "gemm.h"
 #include "im2col.h"
@@ -16,8 +18,6 @@ enum { STACK = 6144, PIXELS = 12 };
 static bool takes(const lnt_params *p) { return lnt_patch_depth(p) <= STACK / PIXELS; }
 
 static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, lnt_patch_depth(p)); }
-
-static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, lnt_patch_depth(p), LNT_GEMM_FOURS, to); }
 
 static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, lnt_patch_depth(p), LNT_GEMM_PAIRS, to); }
 
@@ -50,6 +50,10 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
     }
 }
 
+#ifdef LNT_NEON64
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, lnt_patch_depth(p), LNT_GEMM_FOURS, to); }
+
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_dotprod); }
 
 static const lnt_packing packing_fours = {.takes = takes, .bytes = bytes, .pack = pack_fours};
@@ -61,6 +65,8 @@ const lnt_kernel q8_conv_dotprod = {.name = "q8_conv_dotprod",
                                     .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                     .channel_group = LNT_GEMM_CHANNELS};
 
+#endif
+
 static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs); }
 
 static const lnt_packing packing_pairs = {.takes = takes, .bytes = bytes, .pack = pack_pairs};
@@ -71,5 +77,7 @@ const lnt_kernel q8_conv_neon = {.name = "q8_conv_neon",
                                  .kind = LNT_OP_KIND_CONV,
                                  .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                  .channel_group = LNT_GEMM_CHANNELS};
+
+LNT_NEON_END
 
 #endif

@@ -2,7 +2,9 @@
  * weights allow, saddw adds them to the sums. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "depthwise.h"
 
@@ -48,18 +50,18 @@ typedef struct pending {
 
 LNT_INLINE void add_pending(int32x4_t acc[4], const pending *p) {
     acc[0] = vaddw_s16(acc[0], vget_low_s16(p->low));
-    acc[1] = vaddw_high_s16(acc[1], p->low);
+    acc[1] = lnt_addw_high(acc[1], p->low);
     acc[2] = vaddw_s16(acc[2], vget_low_s16(p->high));
-    acc[3] = vaddw_high_s16(acc[3], p->high);
+    acc[3] = lnt_addw_high(acc[3], p->high);
 }
 
 LNT_INLINE void multiply(pending *p, int8x16_t x, int8x16_t w, bool first) {
     if (first) {
         p->low = vmull_s8(vget_low_s8(x), vget_low_s8(w));
-        p->high = vmull_high_s8(x, w);
+        p->high = lnt_mull_high(x, w);
     } else {
         p->low = vmlal_s8(p->low, vget_low_s8(x), vget_low_s8(w));
-        p->high = vmlal_high_s8(p->high, x, w);
+        p->high = lnt_mlal_high(p->high, x, w);
     }
 }
 
@@ -171,5 +173,7 @@ void lnt_depthwise_row_neon(const lnt_depthwise_row *r, const lnt_op *op) {
         row_any(r, op, false);
     }
 }
+
+LNT_NEON_END
 
 #endif

@@ -1,7 +1,9 @@
 /* Patches for im2col.h. */
 #include "im2col.h"
 
-#if defined(__aarch64__) || defined(__arm__)
+#include "neon.h"
+
+#ifdef LNT_NEON
 
 #include <string.h>
 

@@ -3,7 +3,9 @@
  * overlap. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "gemm.h"
 #include "unbroken.h"
@@ -11,8 +13,6 @@
 static bool takes_pairs(const lnt_params *p) { return p->in->channels <= LNT_GEMM_PAIRS_DEPTH; }
 
 static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, p->in->channels); }
-
-static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
 
 static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_PAIRS, to); }
 
@@ -36,6 +36,10 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
     }
 }
 
+#ifdef LNT_NEON64
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
+
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_dotprod); }
 
 static const lnt_packing packing_fours = {.bytes = bytes, .pack = pack_fours};
@@ -47,6 +51,8 @@ const lnt_kernel q8_pointwise_dotprod = {.name = "q8_pointwise_dotprod",
                                          .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                          .channel_group = LNT_GEMM_CHANNELS};
 
+#endif
+
 static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs); }
 
 static const lnt_packing packing_pairs = {.takes = takes_pairs, .bytes = bytes, .pack = pack_pairs};
@@ -57,5 +63,7 @@ const lnt_kernel q8_pointwise_neon = {.name = "q8_pointwise_neon",
                                       .kind = LNT_OP_KIND_POINTWISE,
                                       .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                       .channel_group = LNT_GEMM_CHANNELS};
+
+LNT_NEON_END
 
 #endif
