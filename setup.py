@@ -43,7 +43,10 @@ class PlatformWheel(bdist_wheel):
 
 
 class WithPrograms(build_py):
-    """Adds the sources of firmware, and what `linnet deploy` copies to boards. A wheel for a board itself has no use for it."""
+    """Adds the sources of firmware, and what `linnet deploy` copies to boards.
+
+    A wheel for a board itself has no use for them.
+    """
 
     def run(self) -> None:
         super().run()
