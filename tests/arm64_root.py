@@ -84,13 +84,13 @@ def make() -> Path:
 
 @dataclass
 class Machine:
-    """A running sshd. root: its file system, as seen from its namespace: use `path` to look into it from here.
+    """A running sshd. ssh: the command that reaches it as "pi", with the keys of this session.
 
-    ssh: the command that reaches it as "pi", with the keys of this session.
+    As "impostor" it shows another host key than is known, as "stranger" one that is not known.
     """
 
     process: subprocess.Popen[bytes]
-    keys: Path
+    cpu: str
     ssh: str
 
     def path(self, inside: str) -> Path:
@@ -149,7 +149,7 @@ def start(keys: Path, cpu: str, port: int = PORT) -> Machine:
         *map(str, (root, keys, cpu, port)),
     ]
     log = (keys / "sshd.log").open("wb")
-    machine = Machine(subprocess.Popen(serve, stdout=log, stderr=log), keys, f"ssh -F {keys / 'config'}")
+    machine = Machine(subprocess.Popen(serve, stdout=log, stderr=log), cpu, f"ssh -F {keys / 'config'}")
     for _ in range(60):
         done = subprocess.run(["ssh", "-F", keys / "config", "pi", "uname", "-m"], capture_output=True, check=False)
         if done.stdout.strip() == b"aarch64":

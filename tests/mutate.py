@@ -253,6 +253,27 @@ MUTATIONS = (
         "int((start_a - start_b).min()) - b.row_bytes",
         "int((start_a - start_b).min())",
     ),
+    Mutation(
+        "bench: ratio",
+        "runtime/linnet/measure.py",
+        "float(np.median(ours.seconds) / np.median(theirs.seconds))",
+        "float(np.median(theirs.seconds) / np.median(ours.seconds))",
+        "tests/test_bench.py",
+    ),
+    Mutation(
+        "validate: resume",
+        "converter/linnet_converter/commands/validate.py",
+        "islice(paths, state.done, None)",
+        "islice(paths, state.tally.images, None)",
+        "tests/test_validate_files.py",
+    ),
+    Mutation(
+        "validate: order",
+        "converter/linnet_converter/validate_files.py",
+        "yield waiting.popleft().result()\n            while",
+        "yield waiting.pop().result()\n            while",
+        "tests/test_validate_files.py",
+    ),
 )
 
 

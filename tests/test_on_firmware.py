@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -12,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import digits
 import numpy as np
 import pytest
 import random_networks
 import small_networks
 
 import linnet
+from linnet import cli
 from linnet.errors import LinnetError
 from linnet_boards import board, building, estimate, names, on_firmware
 from linnet_boards.on_firmware import FirmwareRunner
@@ -194,3 +197,35 @@ def test_slow_weights() -> None:
     assert (fast.instructions, fast.waiting) == (100, 0)
     assert slow.cycles - fast.cycles == slow.waiting == 100
     assert slow.milliseconds == slow.cycles / 1e5
+
+
+def test_commands(graph: QGraph, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """run, bench and validate take --on emulator --board."""
+    place = ["--on", "emulator", "--board", "mps2-an386"]
+    picture = tmp_path / "picture.npy"
+    np.save(picture, random_networks.picture(graph, 1))
+    assert cli.main(["run", str(path), str(picture), "--json"]) == 0
+    here = json.loads(capsys.readouterr().out)["pictures"][0]["top"]
+    assert cli.main(["run", str(path), str(picture), *place, "--json"]) == 0
+    there = json.loads(capsys.readouterr().out)
+    assert there["pictures"][0]["top"] == here and there["board"] == "mps2-an386"
+    assert cli.main(["bench", str(path), *place, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert 0.9 * report["instructions"] < sum(each["instructions"] for each in report["operators"])
+    assert report["estimate"]["milliseconds"] == report["estimate"]["cycles"] / 25e3
+    assert cli.main(["bench", str(path), *place]) == 0
+    assert "estimate: " in capsys.readouterr().out
+    assert cli.main(["run", str(path), str(picture), "--board", "mps2-an386"]) == 1
+    assert "--board goes with --on emulator" in capsys.readouterr().err
+
+
+def test_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same figures as here, since every value is the same."""
+    model = tmp_path / "digits.lnt"
+    model.write_bytes(digits.lnt("--quality", "fast"))
+    arguments = ["validate", str(model), "--against", str(digits.ONNX), "--images", str(digits.TEST), "--limit", "2"]
+    capsys.readouterr()
+    assert cli.main([*arguments, "--json"]) == 0
+    here = json.loads(capsys.readouterr().out)
+    assert cli.main([*arguments, "--json", "--on", "emulator", "--board", "mps2-an500"]) == 0
+    assert json.loads(capsys.readouterr().out) == here

@@ -342,4 +342,5 @@ def test_memory_does_not_grow_with_the_pictures(folder: Path, capsys: pytest.Cap
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert json.loads(capsys.readouterr().out)["images"] == count
-    assert peaks[2] - peaks[1] < 1000 * (many - few)
+    # 120 MB if pictures were kept; how many are decoded at the same moment is chance
+    assert peaks[2] - peaks[1] < 3_000_000

@@ -50,12 +50,17 @@ static uint32_t fnv1a(uint32_t hash, const uint8_t *bytes, uint32_t count) {
     return hash;
 }
 
+/* An emulator may look at what runs from a call of the first to one of the second. */
+__attribute__((noinline, used)) void firmware_mark_start(void) { __asm volatile("" ::: "memory"); }
+__attribute__((noinline, used)) void firmware_mark_end(void) { __asm volatile("" ::: "memory"); }
+
 /* Time since the last call goes to op; then its values are hashed, off the clock. Pieces come in any order: each pixel
  * is hashed with its place, and the hashes are summed. */
 static void record(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
                    uint32_t row_bytes, uint32_t layout) {
     (void)context;
     (void)layout;
+    firmware_mark_end();
     operator_record *r = &server.operators[op];
     uint32_t spent = cycles_now() - server.since;
     spent = spent > server.reading ? spent - server.reading : 0;
@@ -71,6 +76,7 @@ static void record(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t 
             r->hash += fnv1a(fnv1a(2166136261u, (const uint8_t *)place, sizeof place), at, pixel);
         }
     }
+    firmware_mark_start();
     server.since = cycles_now();
 }
 
@@ -103,10 +109,6 @@ static int begin(const uint8_t *payload, uint32_t count) {
     server.cycles = 0;
     return lnt_begin(server.net);
 }
-
-/* An emulator may look at what runs between calls of these. */
-__attribute__((noinline, used)) void firmware_mark_start(void) { __asm volatile("" ::: "memory"); }
-__attribute__((noinline, used)) void firmware_mark_end(void) { __asm volatile("" ::: "memory"); }
 
 static int rows(const uint8_t *payload, uint32_t count) {
     if (count % LNT_ROW_BYTES != 0) {

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from linnet.errors import LinnetError
 from linnet.format_gen import DType, Family
@@ -120,17 +120,26 @@ def _plan(
     uses = [Use(target.data, "variables", variables), Use(target.stack, "stack", builder.stack_bytes)]
     size = next(region.bytes for region in regions if region.name == target.data)
     taken = sum(use.bytes for use in uses if use.region == target.data)
-    model = target.region(target.model)
-    limit = Budget(size - taken - ALIGNMENT_LOSS, cache=board.cache_bytes, word_cycles=model.cycles_per_word)
+    limit = Budget(size - taken - ALIGNMENT_LOSS, cache=cache_to_keep(board, target))
     try:
         return budget.choose(graph, limit, push_rows=push_rows, kernels=kernels)
     except LinnetError as error:
         _refuse(uses, regions, f"{board.name}: {error}")
 
 
-def read_words(folder: Path) -> int:
-    """weight_words of what has been built."""
-    return int(json.loads((folder / REPORT).read_text(encoding="utf-8"))["weight_words"])
+def cache_to_keep(board: Board, target: CortexM) -> int:
+    """The cache that the rows of a step should stay in, 0 where that is not worth reading the weights more often.
+
+    A taller step reads them less often. Only where rows come from slower memory than weights is that the smaller gain.
+    """
+    rows, weights = target.region(target.data), target.region(target.model)
+    return board.cache_bytes if rows.cycles_per_word > weights.cycles_per_word else 0
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """What `Built` said of a folder."""
+    found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return found
 
 
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:

@@ -72,6 +72,8 @@ def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kern
         options = ["--marks", *([] if kernels is None else ["--kernels", kernels])]
         ran = json.loads(_emulate(where, counting, [str(program), str(path), str(folder / "input"), *options]))
         counts = np.array((folder / "counts").read_text().split(), np.int64)
+    if ran["answers"][0]["values"] != model.run_quantized(values).ravel().tolist():
+        raise LinnetError(f"{path}: the answer there is not the answer here: please report this")
     return _result(model, where, ran, counts)
 
 

@@ -29,6 +29,7 @@ def linnet_run(target: str) -> Path:
         command = [sys.executable, str(cross), "--target", target, "--program", str(program)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            lines = done.stderr.strip().splitlines()
-            raise LinnetError(f"linnet-run for {target}: {lines[-1] if lines else 'it could not be compiled'}")
+            lines = done.stderr.splitlines()
+            errors = [line for line in lines if "error:" in line] or lines[-1:]
+            raise LinnetError(f"linnet-run for {target} cannot be compiled: {errors[0] if errors else done.returncode}")
     return program

@@ -14,6 +14,9 @@ from linnet.errors import LinnetError
 from .estimate import CLASSES
 from .firmware import tool
 
+LINE_BYTES = 512
+"""More than a line of the counter's file has."""
+
 COUNTER = Path(__file__).parent / "qemu/classes.c"
 
 SHIFT = 6
@@ -59,7 +62,9 @@ class Counter:
 
     def take(self) -> dict[str, int]:
         """What has run since the last call, between the firmware's marks."""
-        lines = self._file.read_text(encoding="ascii").splitlines()
+        with self._file.open("rb") as stream:
+            stream.seek(max(self._file.stat().st_size - LINE_BYTES, 0))
+            lines = stream.read().splitlines()
         now = dict(zip(CLASSES, map(int, lines[-1].split()), strict=True)) if lines else self._before
         spent = {name: count - self._before[name] for name, count in now.items()}
         self._before = now

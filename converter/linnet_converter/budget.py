@@ -19,9 +19,6 @@ HEIGHTS = (16, 8, 4, 2)
 FAST_HEIGHT = 32
 """Rows a step where there is no budget: as fast as any in one thread, and what threads want (docs/performance.md)."""
 
-SLOW = 4.0
-"""Cycles a word of weights from which on reading them less often is worth more than rows in the cache."""
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -29,13 +26,11 @@ class Budget:
 
     ram: for the arena.  flash: for the model file.
     cache: of the processor, which the rows of one step should not fill; 0 where memory is as fast as a cache.
-    word_cycles: what reading four bytes of weights costs the processor; 1 where that is as fast as it asks.
     """
 
     ram: int | None = None
     flash: int | None = None
     cache: int = 0
-    word_cycles: float = 1.0
 
 
 NO_BUDGET = Budget()
@@ -62,8 +57,8 @@ def choose(graph: QGraph, budget: Budget, *, push_rows: bool = False, kernels: K
     if budget.ram is None:
         return Planner(graph, push_rows=push_rows, kernels=kernels).smallest()
     for height in HEIGHTS:
-        if budget.cache and budget.word_cycles < SLOW and step_bytes(graph, height) > budget.cache // 2:
-            continue  # rows that fall out of the cache cost more than weights that are read again
+        if budget.cache and step_bytes(graph, height) > budget.cache // 2:
+            continue
         planner = Planner(graph, push_rows=push_rows, strip_height=height, strips=False, kernels=kernels)
         if plan := planner.rings_within(budget.ram):
             return plan

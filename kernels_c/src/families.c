@@ -27,6 +27,8 @@ const lnt_family *const lnt_families[] = {
 #endif
 #ifdef LNT_NEON64
     &lnt_family_neon_dotprod,
+#endif
+#ifdef LNT_NEON
     &lnt_family_neon,
 #endif
     &dsp,

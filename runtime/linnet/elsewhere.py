@@ -15,8 +15,20 @@ GROUP = "linnet.elsewhere"
 
 
 def add_argument(parser: argparse._ActionsContainer, more: str = "") -> None:
-    """--on. more: places beside hosts that this command knows."""
-    parser.add_argument("--on", metavar="USER@HOST", help=f"run on this machine, which ssh reaches{more}")
+    """--on and --board. more: what else this command knows of places."""
+    parser.add_argument(
+        "--on",
+        metavar="PLACE",
+        help="run elsewhere: USER@HOST, which ssh reaches; serial:PORT, a microcontroller with firmware from `linnet "
+        f"build`; or emulator{more}",
+    )
+    parser.add_argument("--board", metavar="NAME", help="with --on emulator: which board (linnet boards)")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises LinnetError where --board is given without --on."""
+    if args.board and not args.on:
+        raise LinnetError("--board goes with --on emulator")
 
 
 def provider(command: str) -> Any:

@@ -30,8 +30,15 @@ def run(args: argparse.Namespace) -> int:
             "" if item.flash_bytes is None else human_bytes(item.flash_bytes),
             human_bytes(item.l1_bytes) if item.l1_bytes else "",
             human_bytes(item.l2_bytes) if item.l2_bytes else "",
+            item.cortex_m.flash[0] if item.cortex_m and item.cortex_m.flash else "",
+            item.cortex_m.emulator if item.cortex_m else item.qemu_cpu,
         )
         for item in boards
     ]
-    print(table(rows, ("board", "processor", "clock", "RAM", "arena up to", "flash", "L1", "L2")))
+    print(
+        table(
+            rows,
+            ("board", "processor", "clock", "RAM", "arena up to", "flash", "L1", "L2", "flash tool", "emulated by"),
+        )
+    )
     return 0

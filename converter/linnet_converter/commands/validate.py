@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
     from linnet_converter import pictures, validate_away, validate_files
 
+    elsewhere.check(args)
     if args.operators:
         return operators.run(args)
     paths = pictures.find_all(args.images, args.limit)
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(line, file=sys.stderr)
 
             open_answers = elsewhere.provider("validate")
-            answers = stack.enter_context(open_answers(args.on, args.model, args.kernels, say))
+            answers = stack.enter_context(open_answers(args.on, args.board, args.model, args.kernels, say))
             outcomes = validate_away.compare_away(left, labels, comparers, answers)
         else:
             outcomes = validate_files.compare_files(left, labels, comparers)

@@ -27,7 +27,7 @@ static void pack(const lnt_params *p, uint8_t *to) {
 }
 
 static uint32_t block_rows(const lnt_op *op, uint32_t n) {
-    uint32_t most = (MOST_ROWS - KERNEL) / op->stride_h + 1;
+    uint32_t most = (uint32_t)(MOST_ROWS - KERNEL) / op->stride_h + 1;
     return n < most ? n : most;
 }
 

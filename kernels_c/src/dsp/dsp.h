@@ -5,7 +5,7 @@
 
 #include "../internal.h"
 
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE) && __ARM_ARCH_PROFILE == 'M'
 #define LNT_DSP_HERE 1
 #define LNT_DSP_RUN(function) (function)
 #else

@@ -34,17 +34,6 @@ static uint32_t columns_of(const lnt_op *op, uint32_t xn) {
     return op->stride_w == 1 ? (xn + 3) / 4 * 4 + 2 : (xn + 7) / 8 * 16 + 2;
 }
 
-/* Output rows that are computed from the same columns. */
-static uint32_t rows_at_once(const lnt_op *op) { return op->stride_h == 1 && op->stride_w == 1 ? 2 : 1; }
-
-/* How many times such rows, so that the weights are fetched once for all: as many as are no wider than one may be. */
-static uint32_t block_rows(const lnt_op *op, uint32_t n, uint32_t xn) {
-    uint32_t all = (n + rows_at_once(op) - 1) / rows_at_once(op);
-    uint32_t most = columns_of(op, MOST_WIDTH) / columns_of(op, block_width(xn));
-    most = most < MOST_ROWS ? most : MOST_ROWS;
-    return all < most ? all : most;
-}
-
 /* For fewer rows or columns it is never more, as strips want it. */
 static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
     uint64_t most = columns_of(p->op, MOST_WIDTH), own = (uint64_t)n * columns_of(p->op, block_width(xn));
@@ -57,6 +46,17 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 
 #include "../clamp.h"
 #include "../ref/ref.h"
+
+/* Output rows that are computed from the same columns. */
+static uint32_t rows_at_once(const lnt_op *op) { return op->stride_h == 1 && op->stride_w == 1 ? 2 : 1; }
+
+/* How many times such rows, so that the weights are fetched once for all: as many as are no wider than one may be. */
+static uint32_t block_rows(const lnt_op *op, uint32_t n, uint32_t xn) {
+    uint32_t all = (n + rows_at_once(op) - 1) / rows_at_once(op);
+    uint32_t most = columns_of(op, MOST_WIDTH) / columns_of(op, block_width(xn));
+    most = most < MOST_ROWS ? most : MOST_ROWS;
+    return all < most ? all : most;
+}
 
 /* Output rows and columns of which all channels are computed in turn. */
 typedef struct block {
@@ -178,7 +178,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 
 #endif
 
-static const lnt_packing packing = {.takes = takes, .bytes = bytes, .pack = pack, .scratch_bytes = scratch_bytes};
+static const lnt_packing packing = {
+    .takes = takes, .bytes = bytes, .pack = LNT_PACK(pack), .scratch_bytes = scratch_bytes};
 
 const lnt_kernel q8_depthwise_mve = {.name = "q8_depthwise_mve",
                                      .run = LNT_MVE_RUN(run),

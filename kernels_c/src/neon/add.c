@@ -2,7 +2,9 @@
  * Rows: NHWC. The output may lie exactly over either input. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "vector.h"
 
@@ -48,5 +50,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 }
 
 const lnt_kernel q8_add_neon = {.name = "q8_add_neon", .run = run, .kind = LNT_OP_KIND_ADD, .split = LNT_SPLIT_ROWS};
+
+LNT_NEON_END
 
 #endif

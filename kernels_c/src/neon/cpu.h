@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+bool lnt_cpu_has_neon(void);
 bool lnt_cpu_has_dotprod(void);
 
 #endif

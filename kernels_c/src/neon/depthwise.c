@@ -3,7 +3,9 @@
  * overlap. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "../ref/window.h"
 #include "depthwise.h"
@@ -58,6 +60,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range, lnt
     }
 }
 
+#ifdef LNT_NEON64
+
 static uint64_t bytes_zipped(const lnt_params *p) { return lnt_depthwise_bytes(p, LNT_DEPTHWISE_ZIPPED); }
 
 static void pack_zipped(const lnt_params *p, uint8_t *to) { lnt_depthwise_pack(p, LNT_DEPTHWISE_ZIPPED, to); }
@@ -75,6 +79,8 @@ const lnt_kernel q8_depthwise_dotprod = {.name = "q8_depthwise_dotprod",
                                          .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                          .channel_group = LNT_DEPTHWISE_CHANNELS};
 
+#endif
+
 static uint64_t bytes_columns(const lnt_params *p) { return lnt_depthwise_bytes(p, LNT_DEPTHWISE_COLUMNS); }
 
 static void pack_columns(const lnt_params *p, uint8_t *to) { lnt_depthwise_pack(p, LNT_DEPTHWISE_COLUMNS, to); }
@@ -91,5 +97,7 @@ const lnt_kernel q8_depthwise_neon = {.name = "q8_depthwise_neon",
                                       .kind = LNT_OP_KIND_DEPTHWISE,
                                       .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                       .channel_group = LNT_DEPTHWISE_CHANNELS};
+
+LNT_NEON_END
 
 #endif

@@ -2,7 +2,9 @@
  * weights allow, saddw adds them to the sums. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "depthwise.h"
 
@@ -48,18 +50,18 @@ typedef struct pending {
 
 LNT_INLINE void add_pending(int32x4_t acc[4], const pending *p) {
     acc[0] = vaddw_s16(acc[0], vget_low_s16(p->low));
-    acc[1] = vaddw_high_s16(acc[1], p->low);
+    acc[1] = lnt_addw_high(acc[1], p->low);
     acc[2] = vaddw_s16(acc[2], vget_low_s16(p->high));
-    acc[3] = vaddw_high_s16(acc[3], p->high);
+    acc[3] = lnt_addw_high(acc[3], p->high);
 }
 
 LNT_INLINE void multiply(pending *p, int8x16_t x, int8x16_t w, bool first) {
     if (first) {
         p->low = vmull_s8(vget_low_s8(x), vget_low_s8(w));
-        p->high = vmull_high_s8(x, w);
+        p->high = lnt_mull_high(x, w);
     } else {
         p->low = vmlal_s8(p->low, vget_low_s8(x), vget_low_s8(w));
-        p->high = vmlal_high_s8(p->high, x, w);
+        p->high = lnt_mlal_high(p->high, x, w);
     }
 }
 
@@ -80,12 +82,30 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
     const column *columns[3] = {a, b, c};
     const int32_t *bias = r->block->bias;
     int32x4_t acc[4] = {vld1q_s32(bias), vld1q_s32(bias + 4), vld1q_s32(bias + 8), vld1q_s32(bias + 12)};
-    pending p;
-#pragma GCC unroll 9
-    for (uint32_t t = 0; t < 9; t++) {
-        multiply(&p, columns[t / 3]->v[t % 3], w->of[t / 3].v[t % 3], t % products == 0);
-        if (t % products == products - 1 || t == 8) {
-            add_pending(acc, &p);
+    /* Three groups of taps side by side, whose chains in-order processors interleave. */
+#pragma GCC unroll 3
+    for (uint32_t from = 0; from < 9; from += 3 * products) {
+        pending group[3];
+#pragma GCC unroll 3
+        for (uint32_t i = 0; i < products; i++) {
+#pragma GCC unroll 3
+            for (uint32_t g = 0; g < 3; g++) {
+                uint32_t t = from + g * products + i;
+                if (t < 9) {
+                    multiply(&group[g], columns[t / 3]->v[t % 3], w->of[t / 3].v[t % 3], i == 0);
+                }
+            }
+            if (from == 0) {
+                __asm__ volatile(""
+                                 : "+w"(group[0].low), "+w"(group[0].high), "+w"(group[1].low), "+w"(group[1].high),
+                                   "+w"(group[2].low), "+w"(group[2].high));
+            }
+        }
+#pragma GCC unroll 3
+        for (uint32_t g = 0; g < 3; g++) {
+            if (from + g * products < 9) {
+                add_pending(acc, &group[g]);
+            }
         }
     }
     store(r, acc, full, mode);
@@ -153,5 +173,7 @@ void lnt_depthwise_row_neon(const lnt_depthwise_row *r, const lnt_op *op) {
         row_any(r, op, false);
     }
 }
+
+LNT_NEON_END
 
 #endif

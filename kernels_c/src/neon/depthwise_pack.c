@@ -1,7 +1,9 @@
 /* Packing for depthwise.h. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "bounds.h"
 #include "depthwise.h"
@@ -67,5 +69,7 @@ void lnt_depthwise_pack(const lnt_params *p, lnt_depthwise_order order, uint8_t 
         pack_channel(p, order, c, block);
     }
 }
+
+LNT_NEON_END
 
 #endif

@@ -1,13 +1,14 @@
-/* The family of AArch64 processors without dot products, for the Cortex-A72 and A53. */
+/* The family of processors without dot products: Cortex-A72 and A53, and 32-bit programs on all. */
+#include "cpu.h"
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
 
 static const lnt_kernel *const kernels[] = {&q8_input_neon,           &q8_conv_neon,   &q8_depthwise_neon,
                                             &q8_pointwise_neon,       &q8_add_neon,    &q8_avg_pool_neon,
                                             &q8_fully_connected_neon, LNT_REF_KERNELS, NULL};
 
-/* NEON is part of AArch64. */
-const lnt_family lnt_family_neon = {.name = "neon", .kernels = kernels, .id = LNT_FAMILY_UNFILED};
+const lnt_family lnt_family_neon = {
+    .name = "neon", .runs_here = lnt_cpu_has_neon, .kernels = kernels, .id = LNT_FAMILY_UNFILED};
 
 #endif

@@ -8,11 +8,8 @@
  * takes half as many instructions as copying registers. */
 #define LNT_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
 
-/* The last sixteen bytes of a pixel, with zeros before them where it has fewer. */
-LNT_INLINE int8x16_t lnt_load_end(const int8_t *x, uint32_t depth) {
-    if (depth >= 16) {
-        return vld1q_s8(x + depth - 16);
-    }
+/* A pixel of fewer than sixteen bytes, with zeros before them. */
+LNT_INLINE int8x16_t lnt_load_short(const int8_t *x, uint32_t depth) {
     if (depth == 8) {
         return vcombine_s8(vdup_n_s8(0), vld1_s8(x));
     }

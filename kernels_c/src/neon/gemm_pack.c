@@ -3,7 +3,9 @@
 
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include <string.h>
 
@@ -71,5 +73,7 @@ void lnt_gemm_pack(const lnt_params *p, uint32_t depth, lnt_gemm_order order, ui
         to += lnt_gemm_tile_bytes(depth, t.channels / 4);
     }
 }
+
+LNT_NEON_END
 
 #endif

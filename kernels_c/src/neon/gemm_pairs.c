@@ -4,12 +4,21 @@
  * channels. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "gemm.h"
 #include "gemm_finish.h"
 
 enum { BLOCK = 16384, SPREAD = 16 /* bytes per four inputs */ };
+
+/* Pixels of a tile of sixteen channels: what the registers hold. */
+#ifdef LNT_NEON64
+enum { TILE = 4 };
+#else
+enum { TILE = 2 };
+#endif
 
 /* Nothing that computes these moves beyond this point, and nothing that uses them ahead of it: so eight chains of
  * multiplications and additions stay interleaved. In-order processors (Cortex-A53) stall on the order that compilers
@@ -44,7 +53,7 @@ LNT_INLINE void multiply_high(chains *ch, const int8x16_t *x, int P, bool small)
 #pragma GCC unroll 4
         for (int i = 0; i < P; i++) {
             ch->product[j][i] =
-                small ? vmlal_high_s8(ch->product[j][i], ch->weights[j], x[i]) : vmull_high_s8(ch->weights[j], x[i]);
+                small ? lnt_mlal_high(ch->product[j][i], ch->weights[j], x[i]) : lnt_mull_high(ch->weights[j], x[i]);
         }
     }
 }
@@ -150,13 +159,14 @@ LNT_INLINE void run_pixels(const lnt_narrow *n, size_t pitch, tile *t, int P, in
 LNT_INLINE void run_tile_of(const lnt_gemm *g, tile t, uint32_t pixels, int V, uint32_t own, uint32_t mode) {
     lnt_narrow n = g->narrow;
     size_t pitch = g->out_pitch;
-    for (; pixels >= 4; pixels -= 4) {
-        run_pixels(&n, pitch, &t, 4, V, own, true, mode);
+    for (; pixels >= TILE; pixels -= TILE) {
+        run_pixels(&n, pitch, &t, TILE, V, own, true, mode);
     }
-    if (pixels & 2) {
+    if (TILE > 2 && pixels >= 2) {
         run_pixels(&n, pitch, &t, 2, V, own, true, mode);
+        pixels -= 2;
     }
-    if (pixels & 1) {
+    if (pixels != 0) {
         run_pixels(&n, pitch, &t, 1, V, own, true, mode);
     }
 }
@@ -194,7 +204,7 @@ static void run_tile(const lnt_gemm *g, tile t, uint32_t pixels) {
 /* Four inputs, lane `lane` of a vector, as pairs repeated four times. */
 LNT_INLINE int8x16_t spread_lane(int8x16_t x, int lane) {
     static const uint8_t order[16] = {0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3};
-    return vqtbl1q_s8(x, vaddq_u8(vld1q_u8(order), vdupq_n_u8((uint8_t)(4 * lane))));
+    return lnt_look_up(x, vaddq_u8(vld1q_u8(order), vdupq_n_u8((uint8_t)(4 * lane))));
 }
 
 /* P pixels as [four inputs][pixel][16 bytes]. */
@@ -214,7 +224,8 @@ LNT_INLINE void spread_pixels(const int8_t *x, size_t pitch, uint32_t depth, int
         return;
     }
     for (int i = 0; i < P; i++) {
-        int8x16_t value = lnt_load_end(x + i * pitch, depth);
+        int8x16_t value =
+            depth >= 16 ? vld1q_s8(x + (size_t)i * pitch + depth - 16) : lnt_load_short(x + (size_t)i * pitch, depth);
         int8_t *end = to + SPREAD * (i + P * (int)(rest - 1));
         vst1q_s8(end, spread_lane(value, 3));
         if (rest > 1) {
@@ -231,15 +242,16 @@ LNT_INLINE void spread_pixels(const int8_t *x, size_t pitch, uint32_t depth, int
 
 static void spread_block(const lnt_gemm *g, const int8_t *x, uint32_t pixels, int8_t *to) {
     size_t bytes = (size_t)SPREAD * lnt_gemm_steps(g->depth);
-    for (; pixels >= 4; pixels -= 4, x += 4 * g->x_pitch, to += 4 * bytes) {
-        spread_pixels(x, g->x_pitch, g->depth, to, 4);
+    for (; pixels >= TILE; pixels -= TILE, x += TILE * g->x_pitch, to += TILE * bytes) {
+        spread_pixels(x, g->x_pitch, g->depth, to, TILE);
     }
-    if (pixels & 2) {
+    if (TILE > 2 && pixels >= 2) {
         spread_pixels(x, g->x_pitch, g->depth, to, 2);
         x += 2 * g->x_pitch;
         to += 2 * bytes;
+        pixels -= 2;
     }
-    if (pixels & 1) {
+    if (pixels != 0) {
         spread_pixels(x, g->x_pitch, g->depth, to, 1);
     }
 }
@@ -296,5 +308,7 @@ void lnt_gemm_pairs_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
         lnt_gemm_finish_int32(acc[0], packed, &g->narrow, own, out + c);
     }
 }
+
+LNT_NEON_END
 
 #endif

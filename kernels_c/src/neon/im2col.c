@@ -1,7 +1,9 @@
 /* Patches for im2col.h. */
 #include "im2col.h"
 
-#if defined(__aarch64__) || defined(__arm__)
+#include "neon.h"
+
+#ifdef LNT_NEON
 
 #include <string.h>
 
@@ -35,26 +37,59 @@ static void patch(const lnt_params *p, const window *win, uint32_t x, int8_t *to
     }
 }
 
-/* Three rows of windows that are wholly inside, at most sixteen bytes wide: each is copied as sixteen bytes, of which
- * the next copy overwrites what is too much. */
-static void copy_3_rows(const window *win, size_t left, size_t step, size_t width, size_t pitch, uint32_t n,
-                        int8_t *to) {
-    const int8_t *a = win->row[0] + left;
-    const int8_t *b = win->row[1] + left;
-    const int8_t *c = win->row[2] + left;
-    for (; n != 0; n--, a += step, b += step, c += step, to += pitch) {
-        memcpy(to, a, 16);
-        memcpy(to + width, b, 16);
-        memcpy(to + 2 * width, c, 16);
+/* Three rows of windows that are wholly inside, eight to sixteen bytes wide. Where there is more to read beside a
+ * window, each is copied as sixteen bytes, of which the next copy overwrites what is too much; else as two times eight.
+ */
+typedef struct copy {
+    const int8_t *row[3];
+    size_t step;
+    size_t width;
+    size_t pitch;
+} copy;
+
+static void copy_wide(const copy *c, uint32_t n, int8_t *to) {
+    size_t width = c->width;
+    size_t step = c->step;
+    const int8_t *rows[3] = {c->row[0], c->row[1], c->row[2]};
+    for (; n != 0; n--, rows[0] += step, rows[1] += step, rows[2] += step, to += c->pitch) {
+        memcpy(to, rows[0], 16);
+        memcpy(to + width, rows[1], 16);
+        memcpy(to + 2 * width, rows[2], 16);
     }
 }
 
-/* How many of the windows from x on have sixteen bytes to read in each row, before column `end`. */
-static uint32_t wide_windows(const lnt_params *p, uint32_t x, uint32_t n, uint32_t end) {
-    uint32_t columns = (16 + p->in->channels - 1u) / p->in->channels;
+static void copy_exact(const copy *c, uint32_t first, uint32_t n, int8_t *to) {
+    size_t last = c->width - 8;
+    for (uint32_t x = first; x < n; x++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            const int8_t *from = c->row[i] + x * c->step;
+            int8_t *at = to + x * c->pitch + i * c->width;
+            memcpy(at, from, 8);
+            memcpy(at + last, from + last, 8);
+        }
+    }
+}
+
+/* How many of n windows from x on, so many columns wide, end before column `end`. */
+static uint32_t windows_before(const lnt_params *p, uint32_t x, uint32_t n, uint32_t columns, uint32_t end) {
     uint32_t start = x * p->op->stride_w - p->op->pad_left;
     uint32_t most = start + columns > end ? 0 : (end - start - columns) / p->op->stride_w + 1;
     return most < n ? most : n;
+}
+
+/* As many windows as copy_wide and copy_exact can do; they are inside at the left. */
+static uint32_t copy_windows(const lnt_params *p, const window *win, uint32_t x, uint32_t n, uint32_t end, int8_t *to) {
+    size_t channels = p->in->channels;
+    size_t left = (size_t)(x * p->op->stride_w - p->op->pad_left - win->x0) * channels;
+    copy c = {.row = {win->row[0] + left, win->row[1] + left, win->row[2] + left},
+              .step = p->op->stride_w * channels,
+              .width = p->op->kernel_w * channels,
+              .pitch = lnt_patch_pitch(lnt_patch_depth(p))};
+    uint32_t wide = windows_before(p, x, n, (16 + p->in->channels - 1u) / p->in->channels, end);
+    uint32_t exact = windows_before(p, x, n, p->op->kernel_w, end);
+    copy_wide(&c, wide, to);
+    copy_exact(&c, wide, exact, to);
+    return exact;
 }
 
 void lnt_im2col(const lnt_params *p, const lnt_rows *in, uint32_t y, uint32_t x, uint32_t n, uint32_t end, int8_t *to) {
@@ -65,20 +100,17 @@ void lnt_im2col(const lnt_params *p, const lnt_rows *in, uint32_t y, uint32_t x,
     for (uint32_t i = win.taps.from; i < win.taps.to; i++) {
         win.row[i] = (const int8_t *)lnt_row(in, (uint32_t)win.taps.start + i);
     }
-    bool rows_inside = op->kernel_h == 3 && width <= 16 && win.taps.from == 0 && win.taps.to == 3;
+    bool rows_inside = op->kernel_h == 3 && width >= 8 && width <= 16 && win.taps.from == 0 && win.taps.to == 3;
     while (n != 0) {
         bool inside = rows_inside && x * op->stride_w >= op->pad_left;
-        uint32_t wide = inside ? wide_windows(p, x, n, end) : 0;
-        if (wide != 0) {
-            size_t left = (size_t)(x * op->stride_w - op->pad_left - in->x0) * p->in->channels;
-            copy_3_rows(&win, left, (size_t)op->stride_w * p->in->channels, width, pitch, wide, to);
-        } else {
+        uint32_t done = inside ? copy_windows(p, &win, x, n, end, to) : 0;
+        if (done == 0) {
             patch(p, &win, x, to);
-            wide = 1;
+            done = 1;
         }
-        x += wide;
-        n -= wide;
-        to += wide * pitch;
+        x += done;
+        n -= done;
+        to += done * pitch;
     }
 }
 

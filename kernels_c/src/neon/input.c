@@ -2,7 +2,9 @@
  * Rows: width x channels bytes. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "vector.h"
 
@@ -35,5 +37,7 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 
 const lnt_kernel q8_input_neon = {
     .name = "q8_input_neon", .run = run, .kind = LNT_OP_KIND_INPUT, .split = LNT_SPLIT_ROWS};
+
+LNT_NEON_END
 
 #endif

@@ -3,25 +3,18 @@
  * overlap. */
 #include "neon.h"
 
-#ifdef LNT_NEON64
+#ifdef LNT_NEON
+
+LNT_NEON_BEGIN
 
 #include "gemm.h"
+#include "unbroken.h"
 
 static bool takes_pairs(const lnt_params *p) { return p->in->channels <= LNT_GEMM_PAIRS_DEPTH; }
 
 static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, p->in->channels); }
 
-static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
-
 static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_PAIRS, to); }
-
-/* Rows from y on that lie one behind the other without gaps, and can be taken for one: at least one, at most n. */
-static uint32_t unbroken(const lnt_params *p, const lnt_rows *rows, uint32_t channels, const lnt_range *r, uint32_t y,
-                         uint32_t n) {
-    uint32_t until_wrap = rows->ring - y % (rows->ring + !rows->ring);
-    bool dense = rows->window == NULL && r->xn == p->out->width && rows->row_bytes == r->xn * channels;
-    return !dense ? 1 : until_wrap < n ? until_wrap : n;
-}
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gemm_function *gemm) {
     uint32_t depth = p->in->channels;
@@ -35,13 +28,17 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
                   .cn = r.cn};
     uint32_t n;
     for (uint32_t y = r.y; y < r.y + r.n; y += n) {
-        n = unbroken(p, &o->in, depth, &r, y, r.y + r.n - y);
-        n = unbroken(p, &o->out, channels, &r, y, n);
-        n = p->in2 ? unbroken(p, &o->in2, channels, &r, y, n) : n;
+        n = lnt_unbroken_rows(p, &o->in, depth, &r, y, r.y + r.n - y);
+        n = lnt_unbroken_rows(p, &o->out, channels, &r, y, n);
+        n = p->in2 ? lnt_unbroken_rows(p, &o->in2, channels, &r, y, n) : n;
         gemm(&g, lnt_pixel(&o->in, y, r.x, depth), lnt_pixel(&o->out, y, r.x, channels),
              p->in2 ? lnt_pixel(&o->in2, y, r.x, channels) : NULL, n * r.xn);
     }
 }
+
+#ifdef LNT_NEON64
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
 
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_dotprod); }
 
@@ -54,6 +51,8 @@ const lnt_kernel q8_pointwise_dotprod = {.name = "q8_pointwise_dotprod",
                                          .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                          .channel_group = LNT_GEMM_CHANNELS};
 
+#endif
+
 static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs); }
 
 static const lnt_packing packing_pairs = {.takes = takes_pairs, .bytes = bytes, .pack = pack_pairs};
@@ -64,5 +63,7 @@ const lnt_kernel q8_pointwise_neon = {.name = "q8_pointwise_neon",
                                       .kind = LNT_OP_KIND_POINTWISE,
                                       .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                       .channel_group = LNT_GEMM_CHANNELS};
+
+LNT_NEON_END
 
 #endif

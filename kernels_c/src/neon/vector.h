@@ -103,6 +103,40 @@ LNT_INLINE int8x16_t lnt_narrow16_relu6(int16x8_t a, int16x8_t b) {
     return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
 }
 
+LNT_INLINE int16x8_t lnt_mull_high(int8x16_t a, int8x16_t b) {
+#ifdef __aarch64__
+    return vmull_high_s8(a, b);
+#else
+    return vmull_s8(vget_high_s8(a), vget_high_s8(b));
+#endif
+}
+
+LNT_INLINE int16x8_t lnt_mlal_high(int16x8_t sum, int8x16_t a, int8x16_t b) {
+#ifdef __aarch64__
+    return vmlal_high_s8(sum, a, b);
+#else
+    return vmlal_s8(sum, vget_high_s8(a), vget_high_s8(b));
+#endif
+}
+
+LNT_INLINE int32x4_t lnt_addw_high(int32x4_t sum, int16x8_t value) {
+#ifdef __aarch64__
+    return vaddw_high_s16(sum, value);
+#else
+    return vaddw_s16(sum, vget_high_s16(value));
+#endif
+}
+
+LNT_INLINE int8x16_t lnt_look_up(int8x16_t table, uint8x16_t order) {
+#ifdef __aarch64__
+    return vqtbl1q_s8(table, order);
+#else
+    int8x8x2_t halves = {{vget_low_s8(table), vget_high_s8(table)}};
+    int8x16_t places = vreinterpretq_s8_u8(order);
+    return vcombine_s8(vtbl2_s8(halves, vget_low_s8(places)), vtbl2_s8(halves, vget_high_s8(places)));
+#endif
+}
+
 /* Half a vector of the branch's p and of the shortcut: (p * 2^8 + x * factor + offset) >> 14. */
 LNT_INLINE int16x4_t lnt_add_shortcut4(int16x4_t branch, int16x4_t x, const lnt_narrow *n) {
     int32x4_t sum = vmlal_s16(vmlal_n_s16(n->offset, branch, 256), x, n->factor);

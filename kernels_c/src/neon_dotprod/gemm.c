@@ -65,9 +65,11 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *x,
     }
     uint32_t rest = depth % 16;
     if (rest != 0) {
+        const int8_t *last = depth >= 16 ? x + depth - 16 : x;
+        LNT_HIDE(last);
 #pragma GCC unroll 6
         for (int i = 0; i < P; i++) {
-            values[i] = lnt_load_end(x + to[i], depth);
+            values[i] = depth >= 16 ? vld1q_s8(last + to[i]) : lnt_load_short(x + to[i], depth);
         }
         if (rest > 12) {
             w = step(acc, values, w, P, V, 0);

@@ -1,13 +1,14 @@
-/* Tiles of up to 4 pixels x 24 output channels in vectors of 8. The file that includes this has defined TARGET, its
- * instruction set, and dot(): the sum of a unit's products, added to the accumulator. */
+/* Tiles of pixels x output channels in vectors of 8. The file that includes this has defined TARGET, its instruction
+ * set, TILE_PIXELS and TILE_VECTORS (up to 3), how many of both its registers hold, and dot(): the sum of a unit's
+ * products, added to the accumulator. */
 #include <string.h>
 
 #include "block.h"
 #include "requantize_256.h"
 
-enum { LANES = 8, TILE_PIXELS = 4, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LANES };
+enum { LANES = 8, SUMS = TILE_VECTORS * LANES };
 
-/* Up to 24 channels of a block. */
+/* Up to TILE_VECTORS vectors of channels of a block. */
 typedef struct job {
     const lnt_op *op;
     const uint8_t *panel;
@@ -134,9 +135,14 @@ LNT_INLINE TARGET void multiply_block(const job *j, const lnt_block *block, int 
     for (uint32_t i = 0, left; (left = block->count - i) != 0;) {
         const uint8_t *x = block->x + (size_t)i * block->depth;
         target to = {.out = block->out + i, .in2 = block->in2[0] ? block->in2 + i : NULL};
-        if (left >= 4) {
+        if (left >= TILE_PIXELS) {
+            multiply(j, x, TILE_PIXELS, vectors, sums);
+            to.pixels = TILE_PIXELS;
+#if TILE_PIXELS > 4
+        } else if (left >= 4) {
             multiply(j, x, 4, vectors, sums);
             to.pixels = 4;
+#endif
         } else if (left >= 2) {
             multiply(j, x, 2, vectors, sums);
             to.pixels = 2;
@@ -151,19 +157,34 @@ LNT_INLINE TARGET void multiply_block(const job *j, const lnt_block *block, int 
 
 TARGET static void multiply_1(const job *j, const lnt_block *block) { multiply_block(j, block, 1); }
 TARGET static void multiply_2(const job *j, const lnt_block *block) { multiply_block(j, block, 2); }
+#if TILE_VECTORS > 2
 TARGET static void multiply_3(const job *j, const lnt_block *block) { multiply_block(j, block, 3); }
+#endif
+
+/* As many of the `left` channels as a tile takes, but of four vectors two and two. Returns how many. */
+TARGET static uint32_t multiply_some(job *j, const lnt_block *block, uint32_t left) {
+    uint32_t vectors = (left + LANES - 1) / LANES;
+    vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
+    j->channels = left < vectors * LANES ? left : vectors * LANES;
+    if (vectors == 1) {
+        multiply_1(j, block);
+    } else if (vectors == 2) {
+        multiply_2(j, block);
+    }
+#if TILE_VECTORS > 2
+    if (vectors == 3) {
+        multiply_3(j, block);
+    }
+#endif
+    return j->channels;
+}
 
 TARGET static void multiply_channels(const lnt_params *p, const lnt_block *block, uint32_t c, uint32_t cn) {
     job j = {.op = p->op, .units = block->depth / 4, .law = lnt_make_law256(p)};
     j.panel_bytes = lnt_panel_bytes(j.units, LANES);
     for (uint32_t end = c + cn; c < end;) {
-        uint32_t vectors = (end - c + LANES - 1) / LANES;
-        vectors = vectors == 4 ? 2 : vectors < TILE_VECTORS ? vectors : TILE_VECTORS;
-        uint32_t channels = vectors * LANES;
         j.panel = p->packed + LNT_SCALING_BYTES + c / LANES * j.panel_bytes;
         j.c = c;
-        j.channels = end - c < channels ? end - c : channels;
-        (vectors == 1 ? multiply_1 : vectors == 2 ? multiply_2 : multiply_3)(&j, block);
-        c += channels;
+        c += multiply_some(&j, block, end - c);
     }
 }

@@ -4,6 +4,8 @@
 
 #ifdef LNT_X86
 #define TARGET LNT_AVX2
+#define TILE_PIXELS 6
+#define TILE_VECTORS 2
 
 LNT_INLINE TARGET __m256i dot(__m256i acc, __m256i x, __m256i w) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));

@@ -8,9 +8,23 @@
 
 enum { LANES = 16, TILE_PIXELS = 8, TILE_VECTORS = 3, SUMS = TILE_VECTORS * LANES };
 
+/* Rows of a stem's windows: a short register seldom lies across two lines of the cache, a long one nearly always. */
+LNT_INLINE LNT_AVX512 void copy_short(uint8_t *to, size_t to_step, const int8_t *from, size_t from_step, size_t bytes,
+                                      uint32_t count) {
+    __m128i sign = _mm_set1_epi8(-128);
+    __mmask16 mask = (__mmask16)lnt_first512(bytes);
+    for (; count != 0; count--, to += to_step, from += from_step) {
+        _mm_mask_storeu_epi8(to, mask, _mm_xor_si128(_mm_maskz_loadu_epi8(mask, from), sign));
+    }
+}
+
 /* to = from + 128. */
 LNT_AVX512 static void copy(uint8_t *to, size_t to_step, const int8_t *from, size_t from_step, size_t bytes,
                             uint32_t count) {
+    if (bytes <= 16) {
+        copy_short(to, to_step, from, from_step, bytes, count);
+        return;
+    }
     __m512i sign = _mm512_set1_epi8(-128);
     size_t whole = bytes / 64 * 64;
     __mmask64 mask = lnt_first512(bytes % 64);
@@ -94,6 +108,40 @@ LNT_INLINE LNT_AVX512 void multiply(const job *j, const uint8_t *x, int pixels, 
     }
 }
 
+/* Pixels whose outputs fill one vector of bytes together. */
+LNT_INLINE int in_group(int vectors) { return vectors == 1 ? 4 : vectors == 2 ? 2 : 1; }
+
+/* Which sums of a group are quarter q of that vector. Behind the tile's last pixel it comes again. */
+LNT_INLINE uint32_t pixel_of(uint32_t first, uint32_t pixels, int q, int vectors) {
+    uint32_t pixel = first + (vectors == 3 ? 0 : (uint32_t)(q / vectors));
+    return pixel < pixels ? pixel : pixels - 1;
+}
+
+LNT_INLINE int vector_of(int q, int vectors) { return vectors == 3 && q == 3 ? 2 : q % vectors; }
+
+LNT_INLINE LNT_AVX512 void store_group(const job *j, target to, uint32_t i, int vectors, __m512i y) {
+    if (vectors == 3) {
+        _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, y);
+    } else if (vectors == 2) {
+        _mm256_mask_storeu_epi8(to.out[i] + j->c, (__mmask32)j->mask, _mm512_castsi512_si256(y));
+        if (i + 1 < to.pixels) {
+            _mm256_mask_storeu_epi8(to.out[i + 1] + j->c, (__mmask32)j->mask, _mm512_extracti64x4_epi64(y, 1));
+        }
+    } else {
+        __mmask16 mask = (__mmask16)j->mask;
+        _mm_mask_storeu_epi8(to.out[i] + j->c, mask, _mm512_castsi512_si128(y));
+        if (i + 1 < to.pixels) {
+            _mm_mask_storeu_epi8(to.out[i + 1] + j->c, mask, _mm512_extracti32x4_epi32(y, 1));
+        }
+        if (i + 2 < to.pixels) {
+            _mm_mask_storeu_epi8(to.out[i + 2] + j->c, mask, _mm512_extracti32x4_epi32(y, 2));
+        }
+        if (i + 3 < to.pixels) {
+            _mm_mask_storeu_epi8(to.out[i + 3] + j->c, mask, _mm512_extracti32x4_epi32(y, 3));
+        }
+    }
+}
+
 LNT_INLINE LNT_AVX512 void finish_plain(const job *j, target to, int32_t (*sums)[SUMS], int vectors, bool by_four) {
     __m512i m[TILE_VECTORS], odd[TILE_VECTORS];
     LNT_UNROLL
@@ -101,37 +149,42 @@ LNT_INLINE LNT_AVX512 void finish_plain(const job *j, target to, int32_t (*sums)
         m[v] = load(panel(j, v) + 64);
         odd[v] = load(panel(j, v) + 128);
     }
-    for (uint32_t i = 0; i < to.pixels; i++) {
-        __m512i t[TILE_VECTORS], last = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < to.pixels; i += (uint32_t)in_group(vectors)) {
+        __m512i t[4];
         LNT_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            last = t[v] = lnt_scale512(&j->law, by_four, load(sums[i] + v * LANES), m[v], odd[v]);
+        for (int q = 0; q < 4; q++) {
+            int v = vector_of(q, vectors);
+            t[q] = lnt_scale512(&j->law, by_four, load(sums[pixel_of(i, to.pixels, q, vectors)] + v * LANES), m[v],
+                                odd[v]);
         }
-        __m512i y = lnt_narrow512(&j->law, by_four, t[0], vectors > 1 ? t[1] : last, last, last);
-        _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(y));
+        __m512i y = lnt_narrow512(&j->law, by_four, t[0], t[1], t[2], t[3]);
+        store_group(j, to, i, vectors, lnt_in_order512(y));
     }
 }
 
-/* With the shortcut: the branch has six fractional bits, and both are rounded once. */
-LNT_INLINE LNT_AVX512 void finish_residual(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
+/* The branch has six fractional bits; it and the shortcut are rounded once. */
+LNT_INLINE LNT_AVX512 __m512i add_shortcut(const job *j, __m512i acc, const int8_t *shortcut, int v) {
     __m512i factors = _mm512_set1_epi32((int32_t)(256u | (uint32_t)j->op->factor << 16));
-    __m512i offset = _mm512_set1_epi32(j->op->offset);
-    for (uint32_t i = 0; i < to.pixels; i++) {
-        __m512i y[TILE_VECTORS];
+    __m512i branch = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
+    branch = _mm512_min_epi32(branch, _mm512_set1_epi32(INT16_MAX));
+    branch = _mm512_max_epi32(branch, _mm512_set1_epi32(INT16_MIN));
+    __mmask16 mask = (__mmask16)(j->mask >> LANES * v);
+    __m512i x = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, shortcut + v * LANES));
+    __m512i pairs = _mm512_mask_blend_epi16(0xAAAAAAAA, branch, _mm512_slli_epi32(x, 16));
+    return _mm512_srai_epi32(_mm512_dpwssd_epi32(_mm512_set1_epi32(j->op->offset), pairs, factors), 14);
+}
+
+LNT_INLINE LNT_AVX512 void finish_residual(const job *j, target to, int32_t (*sums)[SUMS], int vectors) {
+    for (uint32_t i = 0; i < to.pixels; i += (uint32_t)in_group(vectors)) {
+        __m512i y[4];
         LNT_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            __m512i acc = load(sums[i] + v * LANES);
-            __m512i branch = lnt_mulr512(&j->law, acc, load(panel(j, v) + 64), load(panel(j, v) + 128));
-            branch = _mm512_min_epi32(branch, _mm512_set1_epi32(INT16_MAX));
-            branch = _mm512_max_epi32(branch, _mm512_set1_epi32(INT16_MIN));
-            const int8_t *shortcut = to.in2[i] + j->c + v * LANES;
-            __m512i x = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)(j->mask >> 16 * v), shortcut));
-            __m512i pairs = _mm512_mask_blend_epi16(0xAAAAAAAA, branch, _mm512_slli_epi32(x, 16));
-            y[v] = _mm512_srai_epi32(_mm512_dpwssd_epi32(offset, pairs, factors), 14);
+        for (int q = 0; q < 4; q++) {
+            int v = vector_of(q, vectors);
+            uint32_t pixel = pixel_of(i, to.pixels, q, vectors);
+            y[q] = add_shortcut(j, load(sums[pixel] + v * LANES), to.in2[pixel] + j->c, v);
         }
-        __m512i ab = _mm512_packs_epi32(y[0], y[vectors > 1 ? 1 : 0]);
-        __m512i cd = _mm512_packs_epi32(y[vectors - 1], y[vectors - 1]);
-        _mm512_mask_storeu_epi8(to.out[i] + j->c, j->mask, lnt_in_order512(lnt_clamp512(&j->law, ab, cd)));
+        __m512i bytes = lnt_clamp512(&j->law, _mm512_packs_epi32(y[0], y[1]), _mm512_packs_epi32(y[2], y[3]));
+        store_group(j, to, i, vectors, lnt_in_order512(bytes));
     }
 }
 

@@ -3,6 +3,8 @@
 
 #ifdef LNT_X86
 #define TARGET LNT_AVXVNNI
+#define TILE_PIXELS 4
+#define TILE_VECTORS 3
 
 LNT_INLINE TARGET __m256i dot(__m256i acc, __m256i x, __m256i w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
 

@@ -43,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--svg", metavar="FILE", help="draw the times")
     away = parser.add_argument_group("elsewhere")
-    elsewhere.add_argument(away, ", or `emulator`: count instructions instead")
-    away.add_argument("--board", metavar="NAME", help="the board to emulate (`linnet boards`)")
+    elsewhere.add_argument(away, ", which counts instructions")
     away.add_argument(
         "--allow-throttled", action="store_true", help="exit status 0 even where the board did not run at full speed"
     )

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 1 where a picture could not be read; the others are answered all the same."""
+    elsewhere.check(args)
     if args.on:
         return int(elsewhere.provider("run")(args))
     model = load(args.model, ram=args.ram, threads=args.threads)

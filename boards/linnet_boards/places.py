@@ -1,0 +1,37 @@
+"""What `--on` means: a machine that ssh reaches, a microcontroller on a serial port, or an emulator."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from . import on_board, on_firmware
+
+
+def run(args: argparse.Namespace) -> int:
+    """`linnet run --on`."""
+    if on_firmware.is_firmware(args.on, args.board):
+        from . import firmware_commands
+
+        return firmware_commands.run(args)
+    return on_board.run(args)
+
+
+def bench(args: argparse.Namespace) -> int:
+    """`linnet bench --on`."""
+    if on_firmware.is_firmware(args.on, args.board):
+        from . import firmware_commands
+
+        return firmware_commands.bench(args)
+    return on_board.bench(args)
+
+
+def open_answers(
+    where: str, board_name: str | None, model: str, kernels: str | None, on_retry: Callable[[str], None]
+) -> AbstractContextManager[Any]:
+    """`linnet validate --on`. on_retry: is told of connections that broke."""
+    if on_firmware.is_firmware(where, board_name):
+        return on_firmware.opened(where, board_name, model)
+    return on_board.open_answers(where, model, kernels, on_retry)
