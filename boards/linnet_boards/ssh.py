@@ -86,7 +86,7 @@ class Ssh:
             raise LinnetError(f"{where!r} is no host: give USER@HOST, or a name from ~/.ssh/config")
         self.where = where
         # a socket's path must be short, which that in TMPDIR need not be
-        self._folder = tempfile.mkdtemp(prefix="linnet-ssh-", dir="/tmp")  # noqa: S108
+        self._folder = tempfile.mkdtemp(prefix="linnet-ssh-", dir="/tmp")
         self._ssh = [*shlex.split(os.environ.get("LINNET_SSH", "ssh")), *OPTIONS]
         self._ssh += ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._folder}/%C", "-o", "ControlPersist=60"]
 
