@@ -124,7 +124,9 @@ def test_converting_twice_gives_the_same_bytes(few: Path, tmp_path: Path) -> Non
     made = []
     for seed, folder in (("1", few), ("2", other)):
         files = tmp_path / f"{seed}.lnt", tmp_path / f"{seed}.onnx"
-        command = [sys.executable, "-c", "import sys; from linnet.cli import main; sys.exit(main())", "convert"]
+        # A test that a shell runs in the background inherits an ignored SIGINT.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heed}; import sys; from linnet.cli import main; sys.exit(main())", "convert"]
         command += [str(digits.ONNX), "--calibrate", str(folder), "--preprocess", "torch", *digits.LABELS]
         command += ["-o", str(files[0]), "--emit-qdq", str(files[1])]
         done = subprocess.run(
@@ -342,7 +344,9 @@ def test_an_interrupted_conversion_leaves_what_was_there(older: bytes | None, tm
     (slow / "0.png").write_bytes(b"no picture: its warning shows that calibration has begun")
     for i in range(20000):  # links to one picture: minutes of work
         (slow / f"{i + 1}.png").symlink_to(digits.PICTURE)
-    command = [sys.executable, "-c", "import sys; from linnet.cli import main; sys.exit(main())", "convert"]
+    # A test that a shell runs in the background inherits an ignored SIGINT.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heed}; import sys; from linnet.cli import main; sys.exit(main())", "convert"]
     command += [str(digits.ONNX), "--calibrate", str(slow), "--preprocess", "torch", "-o", str(output)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
