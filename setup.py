@@ -43,10 +43,18 @@ class PlatformWheel(bdist_wheel):
 
 
 class WithPrograms(build_py):
-    """Adds what `linnet deploy` copies to boards. A wheel for a board itself has no use for it."""
+    """Adds the sources of firmware, and what `linnet deploy` copies to boards.
+
+    A wheel for a board itself has no use for them.
+    """
 
     def run(self) -> None:
         super().run()
+        if not TARGET and not self.editable_mode:
+            for folder in ("kernels_c", "boards/firmware"):
+                copy = Path(self.build_lib, "linnet_boards/sources", folder)
+                shutil.copytree(ROOT / folder, copy, dirs_exist_ok=True)
+            shutil.copy(ROOT / "LICENSE", Path(self.build_lib, "linnet_boards/sources"))
         for name in TARGETS:
             program = ROOT / "build" / name / "linnet-run"
             if program.is_file() and not TARGET and not self.editable_mode:

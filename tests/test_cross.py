@@ -158,7 +158,14 @@ def test_inputs_of_linnet_run(tmp_path: Path, require_tool: Callable[[str, str],
     }.items():
         done = run(wrong)
         assert done.returncode == 1 and words in done.stderr
-    for options in (["--bench"], ["--bench", "x"], ["--threads", "0"], ["--arena", "16"], ["--fly"]):
+    for options in (
+        ["--bench"],
+        ["--bench", "x"],
+        ["--bench", "2000000"],
+        ["--threads", "0"],
+        ["--arena", "16"],
+        ["--fly"],
+    ):
         done = run("bare", *options)
         assert done.returncode == 1 and done.stderr.startswith("linnet-run: ")
     assert run("bare", "--stream").returncode == 2

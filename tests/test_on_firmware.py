@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import digits
 import numpy as np
 import pytest
 import random_networks
@@ -216,3 +217,15 @@ def test_commands(graph: QGraph, path: Path, tmp_path: Path, capsys: pytest.Capt
     assert "estimate: " in capsys.readouterr().out
     assert cli.main(["run", str(path), str(picture), "--board", "mps2-an386"]) == 1
     assert "--board goes with --on emulator" in capsys.readouterr().err
+
+
+def test_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same figures as here, since every value is the same."""
+    model = tmp_path / "digits.lnt"
+    model.write_bytes(digits.lnt("--quality", "fast"))
+    arguments = ["validate", str(model), "--against", str(digits.ONNX), "--images", str(digits.TEST), "--limit", "2"]
+    capsys.readouterr()
+    assert cli.main([*arguments, "--json"]) == 0
+    here = json.loads(capsys.readouterr().out)
+    assert cli.main([*arguments, "--json", "--on", "emulator", "--board", "mps2-an500"]) == 0
+    assert json.loads(capsys.readouterr().out) == here

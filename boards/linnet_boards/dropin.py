@@ -12,7 +12,11 @@ import numpy as np
 from linnet.errors import LinnetError
 from linnet.format_gen import Family
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_PACKED = _PACKAGE / "sources"
+ROOT = _PACKED if _PACKED.is_dir() else _PACKAGE.parent.parent
+"""Where kernels_c/, boards/firmware/ and LICENSE are: in an installed package, or the source tree."""
+
 KERNELS = ROOT / "kernels_c"
 
 _KERNEL = re.compile(r"\bq8_\w+\b")
@@ -77,11 +81,11 @@ class Shape:
 def library_sources(family: Family, kernels: Iterable[str]) -> list[Path]:
     """Files of kernels_c/src, relative to it, for a network that uses these kernels; headers among them.
 
-    Raises LinnetError where the library's sources are not there, as in an installed wheel.
+    Raises LinnetError where the library's sources are not there.
     """
     source = KERNELS / "src"
     if not source.is_dir():
-        raise LinnetError("firmware is made from the library's sources: use a source tree of Linnet")
+        raise LinnetError("this package was made without the library's sources: install a wheel for a workstation")
     core = [path for path in _listed() if path.parent == Path() and path.name != "families.c"]
     folders = {family.name, "ref"}
     files = {path for path in source.rglob("*.[chS]") if path.parent.name in folders}

@@ -24,6 +24,9 @@ from .serial_line import SerialLine
 
 SERIAL, EMULATOR = "serial:", "emulator"
 
+EMULATOR_PATIENCE = 600.0
+"""Seconds that an emulated board may be silent: it computes slower than a real one, slower yet on a busy machine."""
+
 
 def is_firmware(where: str, board_name: str | None) -> bool:
     """Whether `--on where --board board_name` means a microcontroller."""
@@ -144,7 +147,7 @@ def opened(
             assert machine.cortex_m
             line = Emulated(machine.cortex_m.emulator, made / building.ELF, counter.options)
             stack.callback(line.close)
-            device = Device(line)
+            device = Device(line, patience=EMULATOR_PATIENCE)
             words = building.report(made)["weight_words"]
         if device.info.network_crc != building.network_crc(graph):
             raise LinnetError(f"{machine.name} holds another network than {path}: linnet build and linnet flash it")

@@ -85,7 +85,8 @@ class Ssh:
         if not where or where.startswith("-") or any(character.isspace() for character in where):
             raise LinnetError(f"{where!r} is no host: give USER@HOST, or a name from ~/.ssh/config")
         self.where = where
-        self._folder = tempfile.mkdtemp(prefix="linnet-ssh-")
+        # a socket's path must be short, which that in TMPDIR need not be
+        self._folder = tempfile.mkdtemp(prefix="linnet-ssh-", dir="/tmp")
         self._ssh = [*shlex.split(os.environ.get("LINNET_SSH", "ssh")), *OPTIONS]
         self._ssh += ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._folder}/%C", "-o", "ControlPersist=60"]
 

@@ -22,6 +22,9 @@ static const char usage[] =
     "  --profile N     after --bench, N inferences timed operator by operator\n"
     "  --marks         run for a counter of instructions\n";
 
+/* Of inferences and the like: their times must fit memory. */
+enum { MOST = 1000000 };
+
 typedef struct options {
     settings settings;
     const char **inputs;
@@ -77,6 +80,9 @@ static int take_option(options *o, const char *word, const char *next) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(word, numbers[i].name) == 0) {
             *numbers[i].value = number(word, next);
+            if (*numbers[i].value > MOST) {
+                fail(word, "wants a smaller number");
+            }
             return 2;
         }
     }

@@ -100,12 +100,12 @@ __attribute__((naked)) void lnt_dsp_split(__attribute__((unused)) const lnt_spli
                                             "smmlar r0, r0, r4, r5\n"                                                  \
                                             "smmlar r1, r1, r4, r5\n"                                                  \
                                             "smmlar r2, r2, r4, r5\n"                                                  \
-                                            "smmlar r3, r3, r4, r5\n"                                                  \
                                             "ssat r0, #8, r0\n"                                                        \
+                                            "smmlar r3, r3, r4, r5\n"                                                  \
                                             "ssat r1, #8, r1\n"                                                        \
                                             "ssat r2, #8, r2\n"                                                        \
-                                            "ssat r3, #8, r3\n"                                                        \
                                             "strb r0, [r11]\n"                                                         \
+                                            "ssat r3, #8, r3\n"                                                        \
                                             "strb r1, [r11, r12]\n"                                                    \
                                             "add r11, r11, r12, lsl #1\n"                                              \
                                             "strb r2, [r11]\n"                                                         \

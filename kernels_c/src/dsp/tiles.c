@@ -4,8 +4,58 @@
 
 #if LNT_DSP_HERE
 
-/* r0-r3: sums of the first channel, four pixels; r4-r7: of the second. r12: weights, lr: pixels.
- * The first two taps start from the bias. */
+/* r0-r3: sums of the first channel, four pixels; r4-r7: of the second. r12: weights, lr: pixels. The first two taps
+ * start from the bias; then follow turns of eight times two taps, of which the first turn is entered somewhere inside.
+ */
+#if LNT_DSP_DUAL_ISSUE
+
+/* A load beside each multiplication, two cycles ahead of its use; the next weights and pixel are loaded even behind the
+ * last ones. Addresses move once in a turn, so before the first turn they go back by what is left out. */
+#define FIRST_TAPS                                                                                                     \
+    "ldr r10, [lr]\n"                                                                                                  \
+    "ldr r8, [r12]\n"                                                                                                  \
+    "ldr r9, [r12, #4]\n"                                                                                              \
+    "ldr r11, [lr, #4]\n"                                                                                              \
+    "smlad r0, r8, r10, r3\n"                                                                                          \
+    "smlad r4, r9, r10, r7\n"                                                                                          \
+    "ldr r10, [lr, #8]\n"                                                                                              \
+    "smlad r1, r8, r11, r3\n"                                                                                          \
+    "smlad r5, r9, r11, r7\n"                                                                                          \
+    "ldr r11, [lr, #12]\n"                                                                                             \
+    "smlad r2, r8, r10, r3\n"                                                                                          \
+    "smlad r6, r9, r10, r7\n"                                                                                          \
+    "ldr r10, [lr, #16]\n"                                                                                             \
+    "smlad r3, r8, r11, r3\n"                                                                                          \
+    "ldr r8, [r12, #8]\n"                                                                                              \
+    "smlad r7, r9, r11, r7\n"                                                                                          \
+    "ldr r9, [r12, #12]\n"                                                                                             \
+    "ldr r11, [sp, #100]\n"                                                                                            \
+    "sub r12, r12, r11\n"                                                                                              \
+    "sub lr, lr, r11, lsl #1\n"
+
+#define TAPS(k)                                                                                                        \
+    "smlad r0, r8, r10, r0\n"                                                                                          \
+    "ldr.w r11, [lr, #16 * " #k " + 4]\n"                                                                              \
+    "smlad r4, r9, r10, r4\n"                                                                                          \
+    "ldr.w r10, [lr, #16 * " #k " + 8]\n"                                                                              \
+    "smlad r1, r8, r11, r1\n"                                                                                          \
+    "smlad r5, r9, r11, r5\n"                                                                                          \
+    "ldr.w r11, [lr, #16 * " #k " + 12]\n"                                                                             \
+    "smlad r2, r8, r10, r2\n"                                                                                          \
+    "smlad r6, r9, r10, r6\n"                                                                                          \
+    "ldr.w r10, [lr, #16 * " #k " + 16]\n"                                                                             \
+    "smlad r3, r8, r11, r3\n"                                                                                          \
+    "ldr.w r8, [r12, #8 * " #k " + 8]\n"                                                                               \
+    "smlad r7, r9, r11, r7\n"                                                                                          \
+    "ldr.w r9, [r12, #8 * " #k " + 12]\n"
+
+#define TURN_END                                                                                                       \
+    "add r12, r12, #64\n"                                                                                              \
+    "add lr, lr, #128\n"
+#define TAPS_CODE "56"
+
+#else
+
 #define FIRST_TAPS                                                                                                     \
     "ldrd r8, r9, [r12], #8\n"                                                                                         \
     "ldrd r10, r11, [lr], #8\n"                                                                                        \
@@ -19,8 +69,7 @@
     "smlad r6, r9, r10, r7\n"                                                                                          \
     "smlad r7, r9, r11, r7\n"
 
-/* 44 bytes of code, which the jump into the loop counts on. */
-#define TAPS                                                                                                           \
+#define TAPS(k)                                                                                                        \
     "ldrd r8, r9, [r12], #8\n"                                                                                         \
     "ldrd r10, r11, [lr], #8\n"                                                                                        \
     "smlad r0, r8, r10, r0\n"                                                                                          \
@@ -32,6 +81,11 @@
     "smlad r3, r8, r11, r3\n"                                                                                          \
     "smlad r6, r9, r10, r6\n"                                                                                          \
     "smlad r7, r9, r11, r7\n"
+
+#define TURN_END
+#define TAPS_CODE "44"
+
+#endif
 
 #define EACH_SUM(before, after)                                                                                        \
     before "r0, r0, " after "\n" before "r1, r1, " after "\n" before "r2, r2, " after "\n" before "r3, r3, " after     \
@@ -53,12 +107,13 @@
 
 /* The frame: 0-59 the arguments in their order, then
  * 60 where the loop is entered, 64 what follows it, 68 end of the weights, 72 the table's place,
- * 76 and 80 multipliers doubled, 84 and 88 bias, 92 and 96 channels. */
+ * 76 and 80 multipliers doubled, 84 and 88 bias, 92 and 96 channels,
+ * 100 what the first turn leaves out. */
 __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tiles *tiles) {
     __asm volatile( //
         ".syntax unified\n"
         "push {r4-r11, lr}\n"
-        "sub sp, sp, #100\n"
+        "sub sp, sp, #108\n"
         "mov r12, sp\n"
         "ldmia r0!, {r1-r8}\n"
         "stmia r12!, {r1-r8}\n"
@@ -70,7 +125,10 @@ __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tile
         "lsl r1, r6, #1\n"
         "sub r1, r1, #1\n"
         "and r1, r1, #7\n"
-        "mov r2, #44\n"
+        "rsb r2, r1, #7\n"
+        "lsl r2, r2, #3\n"
+        "str r2, [sp, #100]\n" /* bytes of weights that the first turn leaves out, less those of the first taps */
+        "mov r2, #" TAPS_CODE "\n"
         "mul r1, r1, r2\n"
         "adr r0, .Lturn_end\n"
         "sub r0, r0, r1\n"
@@ -130,36 +188,36 @@ __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tile
         ".Ltile:\n"
         "ldr r12, [sp, #4]\n"
         "ldrd r3, r7, [sp, #84]\n" FIRST_TAPS "ldr pc, [sp, #60]\n"
-        ".Lturn:\n" TAPS TAPS TAPS TAPS TAPS TAPS TAPS TAPS ".Lturn_end:\n"
-        "ldr r8, [sp, #68]\n"
-        "cmp r12, r8\n"
-        "bne .Lturn\n"
-        "ldr pc, [sp, #64]\n"
+        ".Lturn:\n" TAPS(0) TAPS(1) TAPS(2) TAPS(3) TAPS(4) TAPS(5) TAPS(6)
+            TAPS(7) ".Lturn_end:\n" TURN_END "ldr r11, [sp, #68]\n"
+                    "cmp r12, r11\n"
+                    "bne .Lturn\n"
+                    "ldr pc, [sp, #64]\n"
 
-        ".Lshifted_shortcut:\n"
-        "ldr r8, [sp, #48]\n" EACH_SUM("lsl ", "r8") "ldrd r8, r9, [sp, #76]\n"
-                                                     "smmulr r0, r0, r8\n"
-                                                     "smmulr r1, r1, r8\n"
-                                                     "smmulr r2, r2, r8\n"
-                                                     "smmulr r3, r3, r8\n"
-                                                     "smmulr r4, r4, r9\n"
-                                                     "smmulr r5, r5, r9\n"
-                                                     "smmulr r6, r6, r9\n"
-                                                     "smmulr r7, r7, r9\n"
-                                                     "ssat r0, #16, r0\n"
-                                                     "ssat r1, #16, r1\n"
-                                                     "ssat r2, #16, r2\n"
-                                                     "ssat r3, #16, r3\n"
-                                                     "ssat r4, #16, r4\n"
-                                                     "ssat r5, #16, r5\n"
-                                                     "ssat r6, #16, r6\n"
-                                                     "ssat r7, #16, r7\n"
-                                                     "ldr r12, [sp, #72]\n"
-                                                     "ldr r8, [sp, #20]\n"
-                                                     "add r12, r12, r8\n"
-                                                     "ldr r10, [sp, #92]\n"
-                                                     "str lr, [sp, #56]\n"
-                                                     "ldrd lr, r11, [sp, #40]\n" /* offset, factors */
+                    ".Lshifted_shortcut:\n"
+                    "ldr r8, [sp, #48]\n" EACH_SUM("lsl ", "r8") "ldrd r8, r9, [sp, #76]\n"
+                                                                 "smmulr r0, r0, r8\n"
+                                                                 "smmulr r1, r1, r8\n"
+                                                                 "smmulr r2, r2, r8\n"
+                                                                 "smmulr r3, r3, r8\n"
+                                                                 "smmulr r4, r4, r9\n"
+                                                                 "smmulr r5, r5, r9\n"
+                                                                 "smmulr r6, r6, r9\n"
+                                                                 "smmulr r7, r7, r9\n"
+                                                                 "ssat r0, #16, r0\n"
+                                                                 "ssat r1, #16, r1\n"
+                                                                 "ssat r2, #16, r2\n"
+                                                                 "ssat r3, #16, r3\n"
+                                                                 "ssat r4, #16, r4\n"
+                                                                 "ssat r5, #16, r5\n"
+                                                                 "ssat r6, #16, r6\n"
+                                                                 "ssat r7, #16, r7\n"
+                                                                 "ldr r12, [sp, #72]\n"
+                                                                 "ldr r8, [sp, #20]\n"
+                                                                 "add r12, r12, r8\n"
+                                                                 "ldr r10, [sp, #92]\n"
+                                                                 "str lr, [sp, #56]\n"
+                                                                 "ldrd lr, r11, [sp, #40]\n" /* offset, factors */
         ADD_SHORTCUT("r0", "r4") ADD_SHORTCUT("r1", "r5") ADD_SHORTCUT("r2", "r6")
             ADD_SHORTCUT("r3", "r7") "ldr lr, [sp, #56]\n"
                                      "b .Lstore\n"
@@ -169,20 +227,20 @@ __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tile
                                                                                   "ldrd r8, r9, [sp, #76]\n"
                                                                                   "ldr r12, [sp, #40]\n"
                                                                                   "smmlar r0, r0, r8, r12\n"
-                                                                                  "smmlar r1, r1, r8, r12\n"
-                                                                                  "smmlar r2, r2, r8, r12\n"
-                                                                                  "smmlar r3, r3, r8, r12\n"
                                                                                   "smmlar r4, r4, r9, r12\n"
-                                                                                  "smmlar r5, r5, r9, r12\n"
-                                                                                  "smmlar r6, r6, r9, r12\n"
-                                                                                  "smmlar r7, r7, r9, r12\n"
+                                                                                  "smmlar r1, r1, r8, r12\n"
                                                                                   "ssat r0, #8, r0\n"
-                                                                                  "ssat r1, #8, r1\n"
-                                                                                  "ssat r2, #8, r2\n"
-                                                                                  "ssat r3, #8, r3\n"
+                                                                                  "smmlar r5, r5, r9, r12\n"
                                                                                   "ssat r4, #8, r4\n"
+                                                                                  "smmlar r2, r2, r8, r12\n"
+                                                                                  "ssat r1, #8, r1\n"
+                                                                                  "smmlar r6, r6, r9, r12\n"
                                                                                   "ssat r5, #8, r5\n"
+                                                                                  "smmlar r3, r3, r8, r12\n"
+                                                                                  "ssat r2, #8, r2\n"
+                                                                                  "smmlar r7, r7, r9, r12\n"
                                                                                   "ssat r6, #8, r6\n"
+                                                                                  "ssat r3, #8, r3\n"
                                                                                   "ssat r7, #8, r7\n"
                                                                                   ".Lstore:\n"
                                                                                   "ldrd r10, r11, [sp, #92]\n"
@@ -209,7 +267,7 @@ __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tile
                                                                                   "strd r0, r1, [sp, #92]\n"
                                                                                   "cmp r0, r2\n"
                                                                                   "bne .Lchannels\n"
-                                                                                  "add sp, sp, #100\n"
+                                                                                  "add sp, sp, #108\n"
                                                                                   "pop {r4-r11, pc}\n");
 }
 

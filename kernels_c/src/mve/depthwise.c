@@ -178,7 +178,8 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
 
 #endif
 
-static const lnt_packing packing = {.takes = takes, .bytes = bytes, .pack = pack, .scratch_bytes = scratch_bytes};
+static const lnt_packing packing = {
+    .takes = takes, .bytes = bytes, .pack = LNT_PACK(pack), .scratch_bytes = scratch_bytes};
 
 const lnt_kernel q8_depthwise_mve = {.name = "q8_depthwise_mve",
                                      .run = LNT_MVE_RUN(run),
