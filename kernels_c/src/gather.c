@@ -80,7 +80,7 @@ void lnt_gather(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t
     for (uint32_t i = win.rows.from; i < win.rows.to; i++) {
         win.row[i] = (const int8_t *)lnt_row(&o->in, (uint32_t)win.rows.start + i);
     }
-    bool small = op->kernel_w * depth == SMALL_ROW && op->kernel_h == 3 && win.rows.to - win.rows.from == 3;
+    bool small = op->kernel_w * depth == SMALL_ROW && op->kernel_h == 3 && win.rows.from == 0 && win.rows.to == 3;
     while (count != 0) {
         uint32_t inside = small ? count_inside(p, x, count) : 0;
         if (inside != 0) {
