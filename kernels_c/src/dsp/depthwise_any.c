@@ -12,7 +12,10 @@ enum {
     PLANE_WORDS = LNT_PLANE_BYTES / 4,
 };
 
-static bool takes(const lnt_params *p) { return p->op->stride_w <= 2 && p->op->kernel_w <= MOST_KERNEL_W; }
+/* For outputs of one or two columns, splitting rows and widening weights costs more than it saves. */
+static bool takes(const lnt_params *p) {
+    return p->op->stride_w <= 2 && p->op->kernel_w <= MOST_KERNEL_W && p->out->width > 2;
+}
 
 /* Words of a plane under the kernel, from whichever half of the first one it begins in. */
 static uint32_t taps_words(const lnt_op *op) { return op->kernel_w / 2u + 1; }
