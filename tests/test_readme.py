@@ -55,7 +55,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "build").mkdir()
     (folder / "build/digits.lnt").write_bytes(digits.lnt())
-    (folder / "build/rows.lnt").write_bytes(digits.lnt("--input", "rows"))
+    (folder / "build/rows.lnt").write_bytes(digits.lnt("--input", "rows", "--ram", "12K"))
     Image.open(digits.PICTURE).save(folder / "build/picture.ppm")
     return folder
 

@@ -355,7 +355,7 @@ def test_compare_counts_as_stated() -> None:
     assert result.sqnr_db == pytest.approx(10 * np.log10((floats**2).sum() / ((floats - integers) ** 2).sum()))
     norms = np.linalg.norm(floats, axis=1) * np.linalg.norm(integers, axis=1)
     assert result.cosine == pytest.approx(((floats * integers).sum(1) / norms).mean())
-    assert result.arena_bytes == model.arena_bytes
+    assert result.arena_bytes == model.least_arena_bytes
     unlabelled = validation.compare(model, SOFTMAX, named)
     assert (unlabelled.top1_float, unlabelled.top5_int8) == (None, None)
     assert unlabelled.sqnr_db == result.sqnr_db
