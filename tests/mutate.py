@@ -234,6 +234,13 @@ MUTATIONS = (
         DSP,
     ),
     Mutation(
+        "dsp: once in place",
+        "kernels_c/src/dsp/pairs.c",
+        "i == 0 || b->out[i] != b->out[i - 1]",
+        "true",
+        DSP,
+    ),
+    Mutation(
         "dsp: groups of columns",
         "kernels_c/src/dsp/depthwise.c",
         "(uint32_t)(b->end - b->left - 1) / 4",

@@ -26,7 +26,7 @@ static contents read_all(const char *path, size_t most) {
     if (file == NULL) {
         fail(path, strerror(errno));
     }
-    contents c = {.bytes = allocate(most + 1)};
+    contents c = {.bytes = allocate((uint64_t)most + 1)};
     c.count = fread(c.bytes, 1, most + 1, file);
     if (ferror(file)) {
         fail(path, strerror(errno));

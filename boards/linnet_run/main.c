@@ -91,7 +91,7 @@ static int take_option(options *o, const char *word, const char *next) {
 
 static options parse(int argc, char **argv) {
     options o = {.settings.threads = 1, .warmup = 3, .op = UINT32_MAX};
-    o.inputs = allocate((size_t)argc * sizeof *o.inputs);
+    o.inputs = allocate((uint64_t)argc * sizeof *o.inputs);
     for (int i = 1; i < argc;) {
         int taken = take_option(&o, argv[i], argv[i + 1]);
         if (taken != 0) {

@@ -24,7 +24,7 @@ static void print_list(FILE *to, const char *name, const uint64_t *numbers, uint
 }
 
 void print_times(FILE *to, session *s, const uint8_t *input, uint32_t warmup, uint32_t runs) {
-    uint64_t *times = allocate(2 * (size_t)runs * sizeof *times);
+    uint64_t *times = allocate(2 * (uint64_t)runs * sizeof *times);
     uint64_t *worked = times + runs;
     for (uint32_t i = 0; i < warmup; i++) {
         infer(s, input);
@@ -59,8 +59,8 @@ static void tick(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x,
 
 void print_profile(FILE *to, session *s, const uint8_t *input, uint32_t runs) {
     uint32_t ops = s->net.op_count;
-    uint64_t *spent = allocate((size_t)runs * ops * sizeof *spent);
-    uint32_t *steps = allocate(ops * sizeof *steps);
+    uint64_t *spent = allocate((uint64_t)runs * ops * sizeof *spent);
+    uint32_t *steps = allocate((uint64_t)ops * sizeof *steps);
     for (uint32_t run = 0; run < runs; run++) {
         profile p = {.spent = spent + (size_t)run * ops, .steps = steps, .last = nanoseconds()};
         memset(steps, 0, ops * sizeof *steps);
@@ -110,7 +110,7 @@ static void hash_pixels(void *context, uint32_t op, uint32_t y, uint32_t n, uint
 }
 
 void print_hashes(FILE *to, session *s, const uint8_t *input) {
-    hashes h = {.net = &s->net, .of_op = allocate(s->net.op_count * sizeof(uint32_t))};
+    hashes h = {.net = &s->net, .of_op = allocate((uint64_t)s->net.op_count * sizeof(uint32_t))};
     infer_traced(s, input, hash_pixels, &h);
     fprintf(to, "\"hashes\":[");
     for (uint32_t op = 0; op < s->net.op_count; op++) {

@@ -13,6 +13,8 @@
 
 #include "linnet_threads.h"
 
+_Static_assert(LNT_MAX_THREADS == 256, "an error message has this");
+
 void fail(const char *what, const char *why) {
     fflush(stdout);
     fprintf(stderr, "linnet-run: %s: %s\n", what, why);
@@ -25,15 +27,24 @@ static void check(int64_t code, const char *what) {
     }
 }
 
-void *allocate(size_t bytes) {
-    void *memory = NULL;
-    size_t size = bytes ? bytes : 1;
-    if (posix_memalign(&memory, LNT_PACK_ALIGN, size) != 0) {
+/* Neither touches what it gives: a damaged file may ask for gigabytes, and its CRC is looked at after that. */
+void *allocate(uint64_t bytes) {
+    void *memory = bytes <= PTRDIFF_MAX ? calloc(1, bytes ? (size_t)bytes : 1) : NULL;
+    if (memory == NULL) {
         fail("memory", "there is not enough of it");
     }
-    memset(memory, 0, size);
     return memory;
 }
+
+static void *allocate_aligned(uint64_t bytes) {
+    void *memory = NULL;
+    if (bytes > PTRDIFF_MAX || posix_memalign(&memory, LNT_PACK_ALIGN, bytes ? (size_t)bytes : 1) != 0) {
+        fail("memory", "there is not enough of it");
+    }
+    return memory;
+}
+
+static uint64_t bytes_of(const lnt_tensor *tensor) { return (uint64_t)tensor->height * lnt_used_bytes(tensor); }
 
 /* Mapped, not read: the weights are shared by all processes, and given back where memory is scarce. */
 static const uint8_t *map_file(const char *path, size_t *bytes) {
@@ -63,16 +74,22 @@ void open_session(session *s, const settings *wanted) {
     if (wanted->arena_bytes != 0 && wanted->arena_bytes < s->arena_bytes) {
         s->arena_bytes = wanted->arena_bytes;
     }
-    void *arena = allocate((size_t)s->arena_bytes);
+    void *arena = allocate_aligned(s->arena_bytes);
     check(lnt_open(&s->net, model, bytes, arena, (size_t)s->arena_bytes), wanted->model);
+    if (bytes_of(&s->net.tensors[0]) > PTRDIFF_MAX) {
+        fail(wanted->model, "its input does not fit this processor's memory");
+    }
     s->family = wanted->kernels ? wanted->kernels : lnt_family_name(0);
     int64_t packed = lnt_packed_bytes(&s->net, s->family);
     check(packed, s->family);
     s->packed_bytes = (uint64_t)packed;
-    check(lnt_pack(&s->net, s->family, allocate((size_t)packed), (size_t)packed), s->family);
+    check(lnt_pack(&s->net, s->family, allocate_aligned((uint64_t)packed), (size_t)packed), s->family);
     s->threads = wanted->threads;
+    if (s->threads == 0 || s->threads > LNT_MAX_THREADS) {
+        fail("--threads", "there can be 1 to 256 of them");
+    }
     s->hooks = (lnt_hooks){0};
-    lnt_threads *threads = allocate(lnt_threads_bytes(s->threads));
+    lnt_threads *threads = allocate_aligned(lnt_threads_bytes(s->threads));
     check(lnt_threads_start(threads, s->threads), "--threads");
     lnt_threads_hooks(threads, &s->hooks); /* the workers end with the program */
     lnt_set_hooks(&s->net, &s->hooks);
@@ -108,8 +125,8 @@ values make_values(const session *s, uint32_t op) {
     }
     const lnt_tensor *tensor = &s->net.tensors[s->net.ops[op].output];
     values v = {.op = op, .element_bytes = lnt_element_bytes(tensor)};
-    v.count = (size_t)tensor->height * tensor->width * tensor->channels;
-    v.bytes = allocate(v.count * v.element_bytes);
+    v.bytes = allocate(bytes_of(tensor));
+    v.count = (size_t)(bytes_of(tensor) / v.element_bytes);
     return v;
 }
 

@@ -25,8 +25,8 @@ typedef struct session {
 /* Ends the program with one line on stderr. */
 __attribute__((noreturn)) void fail(const char *what, const char *why);
 
-/* Zeroed memory on a multiple of LNT_PACK_ALIGN. */
-void *allocate(size_t bytes);
+/* Zeroed memory. */
+void *allocate(uint64_t bytes);
 
 void open_session(session *s, const settings *wanted);
 

@@ -141,7 +141,7 @@ static bool place_operands(rng *r, const trial *t, lnt_operands *o, call_list *c
         layout_copy(&s->in2, &t->out_area, &t->in2, &o->in2);
         length = strlen(text);
     }
-    if (s->params.in2 != NULL && rng_chance(r, 40)) {
+    if (s->params.in2 != NULL && rng_chance(r, 60)) {
         o->out = o->in2;
         snprintf(text + length, bytes - length, ", output over it");
         in_place = true;

@@ -194,7 +194,11 @@ static void draw_dense(rng *r, sample *s, const limits *l) {
     s->out = tensor_of(r, height, width, out, logits ? LNT_DTYPE_INT32 : LNT_DTYPE_INT8);
     set_1x1(&s->op);
     if (!logits && rng_chance(r, 40)) {
-        s->in2 = tensor_of(r, height, width, out, LNT_DTYPE_INT8);
+        s->out.channels |= rng_chance(r, 40); /* the last of an odd number is often computed apart */
+        s->in2 = tensor_of(r, height, width, s->out.channels, LNT_DTYPE_INT8);
+        if (s->style == ANY_STYLE && rng_chance(r, 70)) {
+            s->style = PLAIN_STYLE; /* outputs that saturate hide a shortcut that is added twice */
+        }
         draw_shortcut(r, s, false);
     }
 }
