@@ -30,7 +30,7 @@ OPTIMIZE = ("-Os", "-O2")
 FLAGS = ("-std=c11", "-c", "-fno-pie", "-fno-asynchronous-unwind-tables")
 
 ONE_NETWORK = ("conv", "depthwise", "pointwise", "avg_pool", "fully_connected", "input")
-"""Kernels of a MobileNetV2 whose answer are logits, of any width and size."""
+"""Kernels of a MobileNetV2 of 128x128 pixels whose answer are logits."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor) {
 }
 
 lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch) {
-    lnt_operands operands = {.scratch = scratch};
-    operands.out = lnt_tensor_rows(net, op->output);
+    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output)};
+    operands.scratch = scratch;
     if (op->kind != LNT_OP_KIND_INPUT) {
         operands.in = lnt_tensor_rows(net, op->input);
     }
