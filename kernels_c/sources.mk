@@ -18,6 +18,7 @@ LNT_SOURCES := \
     src/dsp/avg_pool.c \
     src/dsp/conv.c \
     src/dsp/depthwise.c \
+    src/dsp/depthwise_any.c \
     src/dsp/fully_connected.c \
     src/dsp/input.c \
     src/dsp/pack_pairs.c \
@@ -30,6 +31,7 @@ LNT_SOURCES := \
     src/mve/columns.c \
     src/mve/conv.c \
     src/mve/depthwise.c \
+    src/mve/depthwise_any.c \
     src/mve/fully_connected.c \
     src/mve/input.c \
     src/mve/pack_product.c \

@@ -26,6 +26,7 @@
 extern const lnt_kernel q8_input_dsp;
 extern const lnt_kernel q8_conv_dsp;
 extern const lnt_kernel q8_depthwise_dsp;
+extern const lnt_kernel q8_depthwise_any_dsp;
 extern const lnt_kernel q8_pointwise_dsp;
 extern const lnt_kernel q8_add_dsp;
 extern const lnt_kernel q8_avg_pool_dsp;
@@ -33,7 +34,7 @@ extern const lnt_kernel q8_fully_connected_dsp;
 
 /* What the family's list begins with. */
 #define LNT_DSP_KERNELS                                                                                                \
-    &q8_input_dsp, &q8_conv_dsp, &q8_depthwise_dsp, &q8_pointwise_dsp, &q8_add_dsp, &q8_avg_pool_dsp,                  \
-        &q8_fully_connected_dsp
+    &q8_input_dsp, &q8_conv_dsp, &q8_depthwise_dsp, &q8_depthwise_any_dsp, &q8_pointwise_dsp, &q8_add_dsp,             \
+        &q8_avg_pool_dsp, &q8_fully_connected_dsp
 
 #endif

@@ -16,6 +16,7 @@
 extern const lnt_kernel q8_input_mve;
 extern const lnt_kernel q8_conv_mve;
 extern const lnt_kernel q8_depthwise_mve;
+extern const lnt_kernel q8_depthwise_any_mve;
 extern const lnt_kernel q8_pointwise_mve;
 extern const lnt_kernel q8_add_mve;
 extern const lnt_kernel q8_avg_pool_mve;
@@ -23,7 +24,7 @@ extern const lnt_kernel q8_fully_connected_mve;
 
 /* What the family's list begins with. */
 #define LNT_MVE_KERNELS                                                                                                \
-    &q8_input_mve, &q8_conv_mve, &q8_depthwise_mve, &q8_pointwise_mve, &q8_add_mve, &q8_avg_pool_mve,                  \
-        &q8_fully_connected_mve
+    &q8_input_mve, &q8_conv_mve, &q8_depthwise_mve, &q8_depthwise_any_mve, &q8_pointwise_mve, &q8_add_mve,             \
+        &q8_avg_pool_mve, &q8_fully_connected_mve
 
 #endif
