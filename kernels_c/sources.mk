@@ -9,6 +9,8 @@ LNT_SOURCES := \
     src/families.c \
     src/format.c \
     src/gather.c \
+    src/given.c \
+    src/move.c \
     src/pack.c \
     src/run.c \
     src/strips.c \

@@ -93,8 +93,8 @@ MUTATIONS = (
     Mutation(
         "checker: sums",
         "kernels_c/src/check.c",
-        "(bias) + 16384 * products",
-        "(bias) + 16 * products",
+        "sum_fits(bias, taps, 14,",
+        "sum_fits(bias, taps, 4,",
         "tests/test_checker.py",
     ),
     Mutation(
@@ -128,7 +128,7 @@ MUTATIONS = (
     Mutation(
         "checker: strips are lost",
         "kernels_c/src/check_steps.c",
-        "overlap(write, strip_place(c, i))",
+        "overlap(write, strip_place(&s))",
         "overlap(write, (span){0, 0})",
         "tests/test_checker_strips.py",
     ),

@@ -1,7 +1,7 @@
 """Print the code size of the C library for each processor it is meant for.
 
-Everything in kernels_c is counted, constants included; a firmware links less, because the linker drops what it does
-not call. Usage: size.py [--json] [--update] [--require]
+Everything in kernels_c is counted, constants included. A firmware links less, because the linker drops what it does
+not call: the last row is the C folder of `linnet build` for one network. Usage: size.py [--json] [--update] [--require]
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build_support")
 
 from linnet_clib import KERNELS, ROOT, sources
 
+from linnet.format_gen import Family
+from linnet_boards import dropin
+
 PAGE = ROOT / "docs/size.md"
 BEGIN, END = "<!-- begin tools/size.py -->", "<!-- end tools/size.py -->"
 OPTIMIZE = ("-Os", "-O2")
 # Fixed addresses and no unwind tables, as on a microcontroller: else constant tables of pointers count as variables.
 FLAGS = ("-std=c11", "-c", "-fno-pie", "-fno-asynchronous-unwind-tables")
+
+ONE_NETWORK = ("conv", "depthwise", "pointwise", "avg_pool", "fully_connected", "input")
+"""Kernels of a MobileNetV2 of 128x128 pixels whose answer are logits."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +86,38 @@ def measure(target: Target, optimize: str, files: list[Path] | None = None) -> S
     return Size(target.name, optimize, code, data, bss)
 
 
+def measure_one_network() -> Size | None:
+    """Link the example of a drop-in folder for a MobileNetV2 on Cortex-M4, as its CMakeLists.txt does but with -Os.
+
+    Code is that of the example, the library and what it calls of libc; no start-up code. None without the compiler.
+    """
+    target = next(target for target in TARGETS if target.name == "cortex-m4")
+    if not shutil.which(f"{target.prefix}gcc"):
+        return None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = dropin.write(folder, Family.dsp, [f"q8_{kernel}_dsp" for kernel in ONE_NETWORK])
+        shape = dropin.Shape(network_crc=0, height=1, row_bytes=1, operators=1, outputs=1, output_type="int32_t")
+        dropin.write_model(folder, shape, bytes(16), 16)  # neither the model nor the arena is counted
+        gcc = [f"{target.prefix}gcc", *target.flags, "-Os", "-ffunction-sections", "-fdata-sections"]
+        gcc += ["-std=c11", "-DLNT_FIRMWARE", '-DLNT_MODEL_PLACE=__attribute__((section(".model")))']
+        gcc += ["-I.", "-Ilinnet/include", "-Ilinnet/src", *map(str, files), "model.c", "example.c", "-o", "example"]
+        link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections,-e,main"]
+        subprocess.run([*gcc, *link], cwd=folder, check=True)
+        command = [f"{target.prefix}size", "-A", "example"]
+        listing = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    found = {section: int(size) for section, size in re.findall(r"^(\.\S+)\s+(\d+)\s+\d+$", listing, re.M)}
+    code = sum(found.get(section, 0) for section in (".text", ".rodata", ".ARM.exidx"))
+    return Size("one network, Cortex-M4, dsp", "-Os", code, found.get(".data", 0), 0)
+
+
 def table(sizes: list[Size]) -> str:
     """The sizes as a Markdown table, which also reads well on a terminal."""
     lines = [
-        "| processor     | -O  |   code | data | bss |",
-        "|---------------|-----|-------:|-----:|----:|",
+        "| processor                   | -O  |   code | data | bss |",
+        "|-----------------------------|-----|-------:|-----:|----:|",
     ]
-    lines += [f"| {s.target:<13} | {s.optimize} | {s.code:6d} | {s.data:4d} | {s.bss:3d} |" for s in sizes]
+    lines += [f"| {s.target:<27} | {s.optimize} | {s.code:6d} | {s.data:4d} | {s.bss:3d} |" for s in sizes]
     return "\n".join(lines)
 
 
@@ -106,6 +137,8 @@ def main() -> None:
     options = parser.parse_args()
 
     sizes = [size for target in TARGETS for o in OPTIMIZE if (size := measure(target, o))]
+    one = measure_one_network()
+    sizes += [one] if one else []
     absent = missing()
     if options.json:
         print(json.dumps({"sizes": [asdict(size) for size in sizes], "absent": absent}, indent=2))

@@ -14,8 +14,9 @@ typedef struct plan {
 } plan;
 
 /* What lnt_open() needs of the arena: the plan's bytes, or the checker's own notes. */
-static uint64_t needed_arena(const plan *found, uint32_t tensors) {
-    uint64_t notes = (uint64_t)tensors * LNT_CHECK_BYTES;
+static uint32_t needed_arena(const plan *found, uint32_t tensors) {
+    uint32_t notes =
+        tensors * LNT_CHECK_BYTES; /* each has more bytes than that in the file, which has less than 2^31 */
     return notes > found->arena_bytes ? notes : found->arena_bytes;
 }
 
@@ -117,17 +118,18 @@ static bool in_data(uint32_t data_bytes, uint32_t offset, uint64_t bytes, uint32
     return offset % align == 0 && offset <= data_bytes && bytes <= data_bytes - offset;
 }
 
-static uint64_t magnitude(int32_t value) { return (uint64_t)(value < 0 ? -(int64_t)value : value); }
+static uint32_t magnitude(int32_t value) { return value < 0 ? 0 - (uint32_t)value : (uint32_t)value; }
 
-/* |bias| + 16384 * products <= (2^31 - 1) >> shift: no sum leaves int32, in any order (docs/numerics.md). */
-static bool sum_fits(int32_t bias, uint64_t products, uint32_t shift) {
-    return magnitude(bias) + 16384 * products <= (uint64_t)INT32_MAX >> shift;
+/* |start| + 2^bits * terms <= (2^31 - 1) >> shift: no sum leaves int32, in any order (docs/numerics.md). */
+LNT_OUTLINE static bool sum_fits(int32_t start, uint32_t terms, uint32_t bits, uint32_t shift) {
+    uint32_t most = (uint32_t)INT32_MAX >> shift;
+    return terms <= most >> bits && magnitude(start) <= most - (terms << bits);
 }
 
 static bool multiplier_is_good(int32_t m) { return m >= 0 && m < 1 << 30; }
 
 /* Bias and multiplier of every output channel. */
-static bool channels_are_good(const lnt_params *p, uint32_t data_bytes, uint64_t taps) {
+static bool channels_are_good(const lnt_params *p, uint32_t data_bytes, uint32_t taps) {
     const lnt_op *op = p->op;
     uint32_t channels = p->out->channels;
     if (op->shift > 30 || !in_data(data_bytes, op->bias, 4 * (uint64_t)channels, 4) ||
@@ -137,7 +139,7 @@ static bool channels_are_good(const lnt_params *p, uint32_t data_bytes, uint64_t
     for (uint32_t i = 0; i < channels; i++) {
         int32_t bias = (int32_t)lnt_load_u32(p->data + op->bias + 4 * i);
         int32_t multiplier = (int32_t)lnt_load_u32(p->data + op->multiplier + 4 * i);
-        if (!sum_fits(bias, taps, op->shift) || !multiplier_is_good(multiplier)) {
+        if (!sum_fits(bias, taps, 14, op->shift) || !multiplier_is_good(multiplier)) {
             return false;
         }
     }
@@ -146,7 +148,7 @@ static bool channels_are_good(const lnt_params *p, uint32_t data_bytes, uint64_t
 
 /* Along one axis: every window holds at least one element of the input, at both ends. */
 static bool windows_are_good(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride, uint32_t pad) {
-    return kernel != 0 && stride != 0 && pad < kernel && (uint64_t)(out - 1) * stride < (uint64_t)in + pad;
+    return kernel != 0 && stride != 0 && pad < kernel && (out - 1) * stride < in + pad;
 }
 
 static bool geometry_is_good(const lnt_op *op, const lnt_tensor *in, const lnt_tensor *out) {
@@ -164,31 +166,35 @@ static bool factor_is_good(int32_t factor) { return factor >= 0 && factor < 1 <<
 
 static bool offset_is_good(int32_t offset) { return offset >= -(1 << 30) && offset <= 1 << 30; }
 
-/* The weights lie in the data, packed for the kernel that is to run where the file is packed. */
-static bool weights_are_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes, uint64_t plain) {
-    uint64_t packed = net->file_is_packed ? lnt_packed_of(lnt_choose(net->kernels, p), p) : 0;
-    return packed != 0 ? in_data(data_bytes, p->op->weights, packed, LNT_ALIGN)
-                       : in_data(data_bytes, p->op->weights, plain, 1);
+/* The weights lie in the data, `taps` for each channel, or packed for the kernel that is to run where the file is. */
+static bool weights_are_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes, uint32_t taps) {
+    uint64_t bytes = net->file_is_packed ? lnt_packed_of(lnt_choose(net->kernels, p), p) : 0;
+    uint32_t align = LNT_ALIGN;
+    if (bytes == 0) {
+        bytes = (uint64_t)taps * p->out->channels;
+        align = 1;
+    }
+    return in_data(data_bytes, p->op->weights, bytes, align);
 }
 
 static bool conv_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     const lnt_op *op = p->op;
-    uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w * p->in->channels;
-    return geometry_is_good(op, p->in, p->out) && weights_are_good(net, p, data_bytes, taps * p->out->channels) &&
+    uint32_t taps = (uint32_t)op->kernel_h * op->kernel_w * p->in->channels;
+    return geometry_is_good(op, p->in, p->out) && weights_are_good(net, p, data_bytes, taps) &&
            in_data(data_bytes, op->pad_values, p->in->channels, 1) && channels_are_good(p, data_bytes, taps);
 }
 
 static bool depthwise_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
     const lnt_op *op = p->op;
-    uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w;
+    uint32_t taps = (uint32_t)op->kernel_h * op->kernel_w;
     return p->in->channels == p->out->channels && geometry_is_good(op, p->in, p->out) &&
-           weights_are_good(net, p, data_bytes, taps * p->out->channels) && channels_are_good(p, data_bytes, taps);
+           weights_are_good(net, p, data_bytes, taps) && channels_are_good(p, data_bytes, taps);
 }
 
 static bool dense_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
-    uint64_t taps = p->in->channels;
+    uint32_t taps = p->in->channels;
     return p->in->height == p->out->height && p->in->width == p->out->width && is_1x1(p->op) &&
-           weights_are_good(net, p, data_bytes, taps * p->out->channels) && channels_are_good(p, data_bytes, taps);
+           weights_are_good(net, p, data_bytes, taps) && channels_are_good(p, data_bytes, taps);
 }
 
 static bool pointwise_is_good(const lnt_net *net, const lnt_params *p, uint32_t data_bytes) {
@@ -205,10 +211,9 @@ static bool add_is_good(const lnt_params *p) {
 
 static bool avg_pool_is_good(const lnt_params *p, const lnt_tensor *state) {
     const lnt_op *op = p->op;
-    uint64_t pixels = (uint64_t)p->in->height * p->in->width;
-    uint64_t sum = magnitude(op->offset) + 128 * pixels;
+    uint32_t pixels = (uint32_t)p->in->height * p->in->width;
     return state != NULL && is_vector(p->out) && p->in->channels == p->out->channels && same_shape(state, p->out) &&
-           op->shift <= 30 && sum <= (uint64_t)INT32_MAX >> op->shift && multiplier_is_good(op->factor);
+           op->shift <= 30 && sum_fits(op->offset, pixels, 7, op->shift) && multiplier_is_good(op->factor);
 }
 
 /* The table starts at 2^27 and never rises: no sum is zero. */
@@ -243,21 +248,12 @@ static bool types_are_good(const lnt_params *p, const lnt_tensor *state) {
            (state == NULL || state->dtype == LNT_DTYPE_INT32);
 }
 
-static bool has_kernel(const lnt_net *net, const lnt_params *p) {
-    for (const lnt_kernel *const *kernel = net->kernels; *kernel; kernel++) {
-        if (lnt_takes(*kernel, p)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Shapes and parameters; the tensor indices are good. */
 static bool op_is_good(const lnt_net *net, const lnt_op *op, uint32_t data_bytes) {
     lnt_params p = lnt_op_params(net, op);
     const lnt_tensor *state = op->state == LNT_NONE ? NULL : &net->tensors[op->state];
     bool takes_in2 = op->kind == LNT_OP_KIND_POINTWISE || op->kind == LNT_OP_KIND_ADD;
-    if (!has_kernel(net, &p)) {
+    if (lnt_choose(net->kernels, &p) == NULL) {
         return false;
     }
     if (op->reserved != 0 || op->clamp_min > op->clamp_max || (p.in2 != NULL && !takes_in2) ||
@@ -287,7 +283,7 @@ static bool op_is_good(const lnt_net *net, const lnt_op *op, uint32_t data_bytes
 }
 
 /* The operator reads what earlier ones have written and writes what none has; written: one flag per tensor. */
-static bool links_are_good(const lnt_net *net, uint32_t index, uint8_t *written) {
+LNT_OUTLINE static bool links_are_good(const lnt_net *net, uint32_t index, uint8_t *written) {
     const lnt_op *op = &net->ops[index];
     if ((index == 0) != (op->kind == LNT_OP_KIND_INPUT)) {
         return false;

@@ -67,6 +67,10 @@ static bool overlap_any(const span a[2], const span b[2]) {
     return overlap(a[0], b[0]) || overlap(a[0], b[1]) || overlap(a[1], b[0]) || overlap(a[1], b[1]);
 }
 
+LNT_OUTLINE static span strip_place(const lnt_strip *s) {
+    return (span){s->placement->offset, s->placement->offset + (uint32_t)lnt_strip_bytes(s)};
+}
+
 /* Rows of its input that an operator reads for some rows of its output. */
 static row_range rows_read(const lnt_params *p, row_range rows) {
     const lnt_op *op = p->op;
@@ -92,8 +96,7 @@ static bool find_source(const checker *c, const lnt_op *op, const lnt_step *step
     bool leads = false;
     for (; lnt_reads_strip(net, op); op = lnt_writer(net, op->input)) {
         lnt_strip s = lnt_find_strip(net, op);
-        uint32_t start = s.placement->offset;
-        t->aside[FIRST_STRIP + t->strips] = (span){start, start + (uint32_t)lnt_strip_bytes(&s)};
+        t->aside[FIRST_STRIP + t->strips] = strip_place(&s);
         t->owner[FIRST_STRIP + t->strips++] = op->input;
         if (op->kind == LNT_OP_KIND_DEPTHWISE) {
             uint32_t lead = lnt_strip_lead(&s);
@@ -113,7 +116,7 @@ static bool find_source(const checker *c, const lnt_op *op, const lnt_step *step
 }
 
 /* Rows of the output that are whole after a step; none after a leading one. */
-static row_range rows_written(const lnt_params *p, const lnt_step *step) {
+LNT_OUTLINE static row_range rows_written(const lnt_params *p, const lnt_step *step) {
     if (step->n == 0) {
         return (row_range){0, 0};
     }
@@ -123,7 +126,7 @@ static row_range rows_written(const lnt_params *p, const lnt_step *step) {
     return (row_range){0, step->y + step->n == p->in->height};
 }
 
-static bool holds(const window *w, row_range rows) {
+LNT_OUTLINE static bool holds(const window *w, row_range rows) {
     return rows.count == 0 || (w->lo <= rows.first && rows.first + rows.count <= w->hi);
 }
 
@@ -163,7 +166,7 @@ static bool writes_follow(const checker *c, const lnt_op *op, row_range rows) {
 }
 
 /* Each of these rows starts where the same row of the other tensor does. */
-static bool coincide(const lnt_placement *a, const lnt_placement *b, row_range rows) {
+LNT_OUTLINE static bool coincide(const lnt_placement *a, const lnt_placement *b, row_range rows) {
     if (a->row_bytes != b->row_bytes) {
         return false;
     }
@@ -227,11 +230,6 @@ static void lose_picture(checker *c, span write) {
     }
 }
 
-static span strip_place(const checker *c, uint32_t tensor) {
-    lnt_strip s = lnt_find_strip(c->net, &c->net->ops[c->windows[tensor].reader]);
-    return (span){s.placement->offset, s.placement->offset + (uint32_t)lnt_strip_bytes(&s)};
-}
-
 /* A write to the arena by `writer`, whose own rows are accounted for elsewhere; LNT_NONE for scratch. */
 static void overwrite(checker *c, span write, uint32_t writer) {
     if (write.start == write.end) {
@@ -243,8 +241,11 @@ static void overwrite(checker *c, span write, uint32_t writer) {
         }
         if (!lnt_is_strip(c->net, i)) {
             lose_rows(&c->windows[i], &c->net->placements[i], write);
-        } else if (c->windows[i].lo < c->windows[i].hi && overlap(write, strip_place(c, i))) {
-            c->windows[i].lo = c->windows[i].hi;
+        } else if (c->windows[i].lo < c->windows[i].hi) {
+            lnt_strip s = lnt_find_strip(c->net, &c->net->ops[c->windows[i].reader]);
+            if (overlap(write, strip_place(&s))) {
+                c->windows[i].lo = c->windows[i].hi;
+            }
         }
     }
     if (writer != 0) {
@@ -252,7 +253,7 @@ static void overwrite(checker *c, span write, uint32_t writer) {
     }
 }
 
-static void add_rows(window *w, const lnt_placement *p, row_range rows) {
+LNT_OUTLINE static void add_rows(window *w, const lnt_placement *p, row_range rows) {
     if (rows.count == 0) {
         return;
     }

@@ -1,5 +1,7 @@
 #include "cut.h"
 
+#ifndef LNT_FIRMWARE
+
 typedef struct job {
     const lnt_kernel *kernel;
     const lnt_params *params;
@@ -82,3 +84,5 @@ void lnt_run_cut(const lnt_hooks *hooks, const lnt_kernel *kernel, const lnt_par
         kernel->run(params, operands, whole);
     }
 }
+
+#endif

@@ -8,7 +8,7 @@
 #error "Linnet reads its files in place and needs a little-endian machine"
 #endif
 
-static const uint8_t identifier[4] = {'L', 'N', 'T', '1'};
+enum { IDENTIFIER = 0x31544E4C }; /* "LNT1" */
 enum { ROOT_AT = 0, IDENTIFIER_AT = 4, FIRST_TABLE = 8, REFERENCE = 4 };
 
 uint32_t lnt_load_u32(const uint8_t *bytes) {
@@ -23,8 +23,9 @@ static uint32_t load_u16(const uint8_t *bytes) {
     return value;
 }
 
-/* True when [at, at + bytes) lies in the file and at is aligned; notes the damage otherwise. */
-static bool inside(lnt_file *file, uint64_t at, uint64_t bytes, uint32_t align) {
+/* True when [at, at + bytes) lies in the file and at is aligned; notes the damage otherwise. A file has less than 2^31
+ * bytes: of larger sums callers may give what is left modulo 2^32, as long as that is not less than 2^31. */
+static bool inside(lnt_file *file, uint32_t at, uint32_t bytes, uint32_t align) {
     bool good = at % align == 0 && at <= file->size && bytes <= file->size - at;
     file->damaged |= !good;
     return good;
@@ -35,15 +36,15 @@ static uint32_t follow(lnt_file *file, uint32_t at) {
     if (at == 0 || !inside(file, at, REFERENCE, REFERENCE)) {
         return 0;
     }
-    uint64_t target = (uint64_t)at + lnt_load_u32(file->bytes + at);
-    if (target == at || !inside(file, target, REFERENCE, REFERENCE)) {
+    uint32_t distance = lnt_load_u32(file->bytes + at);
+    if (distance == 0 || distance > file->size || !inside(file, at + distance, REFERENCE, REFERENCE)) {
         file->damaged = true;
         return 0;
     }
-    return (uint32_t)target;
+    return at + distance;
 }
 
-static lnt_table read_table(lnt_file *file, uint64_t at) {
+static lnt_table read_table(lnt_file *file, uint32_t at) {
     const lnt_table absent = {0};
     if (at < FIRST_TABLE) {
         file->damaged = true;
@@ -52,15 +53,14 @@ static lnt_table read_table(lnt_file *file, uint64_t at) {
     if (!inside(file, at, 4, 4)) {
         return absent;
     }
-    int64_t vtable = (int64_t)at - (int32_t)lnt_load_u32(file->bytes + at);
-    if (vtable < 0 || !inside(file, (uint64_t)vtable, 4, 2)) {
-        file->damaged = true;
+    uint32_t vtable = at - lnt_load_u32(file->bytes + at); /* a signed distance; before the start is 2^31 or more */
+    if (!inside(file, vtable, 4, 2)) {
         return absent;
     }
     lnt_table table = {
-        .at = (uint32_t)at,
+        .at = at,
         .bytes = load_u16(file->bytes + vtable + 2),
-        .vtable = (uint32_t)vtable,
+        .vtable = vtable,
         .vtable_bytes = load_u16(file->bytes + vtable),
     };
     bool good = inside(file, table.vtable, table.vtable_bytes, 2) && inside(file, table.at, table.bytes, 4);
@@ -109,7 +109,8 @@ lnt_vector lnt_file_vector(lnt_file *file, uint32_t reference_at, uint32_t eleme
     if (vector.count == 0) {
         return absent;
     }
-    return inside(file, vector.at, (uint64_t)vector.count * element_bytes, align) ? vector : absent;
+    uint64_t bytes = (uint64_t)vector.count * element_bytes;
+    return inside(file, vector.at, bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX, align) ? vector : absent;
 }
 
 lnt_vector lnt_file_vector_field(lnt_file *file, const lnt_table *table, uint32_t field, uint32_t element_bytes,
@@ -123,8 +124,8 @@ void lnt_file_check_string(lnt_file *file, uint32_t reference_at) {
     if (at == 0) {
         return;
     }
-    uint64_t end = (uint64_t)at + 4 + lnt_load_u32(file->bytes + at);
-    if (inside(file, end, 1, 1) && file->bytes[end] != 0) {
+    uint32_t length = lnt_load_u32(file->bytes + at), end = at + 4 + length;
+    if (length > file->size || (inside(file, end, 1, 1) && file->bytes[end] != 0)) {
         file->damaged = true;
     }
 }
@@ -155,7 +156,7 @@ int lnt_file_open(lnt_file *file, lnt_table *root, const void *model, size_t mod
         return LNT_ERR_TRUNCATED;
     }
     *file = (lnt_file){.bytes = model, .size = model_bytes < INT32_MAX ? (uint32_t)model_bytes : INT32_MAX};
-    if (memcmp(file->bytes + IDENTIFIER_AT, identifier, sizeof identifier) != 0) {
+    if (lnt_load_u32(file->bytes + IDENTIFIER_AT) != IDENTIFIER) {
         return LNT_ERR_NOT_A_MODEL;
     }
     uint32_t header_at = find_header(file, root);

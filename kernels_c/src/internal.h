@@ -7,6 +7,13 @@
 #include "format_gen.h"
 #include "linnet.h"
 
+/* For functions that would make the code larger in their callers, where size is what the compiler is asked for. */
+#ifdef __OPTIMIZE_SIZE__
+#define LNT_OUTLINE __attribute__((noinline))
+#else
+#define LNT_OUTLINE
+#endif
+
 /* In lnt_op: the operator has no such tensor. */
 #define LNT_NONE 0xFFFFu
 
@@ -31,7 +38,7 @@ typedef struct lnt_rows {
     int32_t first;
 } lnt_rows;
 
-static inline uint8_t *lnt_row(const lnt_rows *rows, uint32_t y) {
+inline uint8_t *lnt_row(const lnt_rows *rows, uint32_t y) {
     return rows->window ? rows->window[(int32_t)y - rows->first]
                         : rows->base + (size_t)(y % rows->ring) * rows->row_bytes;
 }
@@ -132,15 +139,15 @@ int lnt_check(lnt_net *net, const void *model, size_t model_bytes, void *arena, 
 /* Second half of lnt_check(): follow the program over an arena of plan_bytes, without computing anything. */
 int lnt_check_steps(lnt_net *net, uint32_t plan_bytes);
 
-static inline uint32_t lnt_element_bytes(const lnt_tensor *tensor) { return tensor->dtype == LNT_DTYPE_INT32 ? 4 : 1; }
+inline uint32_t lnt_element_bytes(const lnt_tensor *tensor) { return tensor->dtype == LNT_DTYPE_INT32 ? 4 : 1; }
 
 /* Bytes of a row that hold values. lnt_check() has made sure that they fit 32 bits. */
-static inline uint32_t lnt_used_bytes(const lnt_tensor *tensor) {
+inline uint32_t lnt_used_bytes(const lnt_tensor *tensor) {
     return (uint32_t)tensor->width * tensor->channels * lnt_element_bytes(tensor);
 }
 
 /* All rows are held, one behind the other without gaps. */
-static inline bool lnt_is_whole(const lnt_net *net, uint32_t tensor) {
+inline bool lnt_is_whole(const lnt_net *net, uint32_t tensor) {
     const lnt_tensor *t = &net->tensors[tensor];
     const lnt_placement *p = &net->placements[tensor];
     return p->rows == t->height && (t->height == 1 || p->row_bytes == lnt_used_bytes(t));
@@ -151,55 +158,17 @@ static inline uint32_t lnt_step_rows(const lnt_net *net, const lnt_op *op) {
     return net->tensors[op->kind == LNT_OP_KIND_AVG_POOL ? op->input : op->output].height;
 }
 
-static inline lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor) {
-    const lnt_placement *p = &net->placements[tensor];
-    return (lnt_rows){.base = net->arena + p->offset, .row_bytes = p->row_bytes, .ring = p->rows};
-}
+lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor);
 
 /* The rows that an operator reads and writes. Those of a strip tensor are not there yet. */
-static inline lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch) {
-    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output)};
-    operands.scratch = scratch;
-    if (op->kind != LNT_OP_KIND_INPUT) {
-        operands.in = lnt_tensor_rows(net, op->input);
-    }
-    if (op->input2 != LNT_NONE) {
-        operands.in2 = lnt_tensor_rows(net, op->input2);
-    }
-    if (op->state != LNT_NONE) {
-        operands.state = net->arena + net->placements[op->state].offset;
-    }
-    return operands;
-}
+lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch);
 
 /* Tell the hook, if there is one, what has been computed. */
 void lnt_trace(const lnt_net *net, const lnt_op *op, const lnt_rows *rows, lnt_range range);
 
-/* The operator's constants as packed by lnt_pack(), whose table of offsets comes first, or for the file's plans. */
-static inline const uint8_t *lnt_packed(const lnt_net *net, const lnt_op *op) {
-    if (net->packed) {
-        return net->packed + ((const uint32_t *)(const void *)net->packed)[op - net->ops];
-    }
-    return net->file_is_packed ? net->data + op->weights : NULL;
-}
+lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op);
 
-static inline lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op) {
-    return (lnt_params){
-        .op = op,
-        .in = &net->tensors[op->kind == LNT_OP_KIND_INPUT ? op->output : op->input],
-        .in2 = op->input2 == LNT_NONE ? NULL : &net->tensors[op->input2],
-        .out = &net->tensors[op->output],
-        .data = net->data,
-        .packed = lnt_packed(net, op),
-    };
-}
-
-/* The first kernel of a list that computes the operator; lnt_check() has made sure that there is one. */
-static inline const lnt_kernel *lnt_choose(const lnt_kernel *const *kernels, const lnt_params *p) {
-    while (!lnt_takes(*kernels, p)) {
-        kernels++;
-    }
-    return *kernels;
-}
+/* The first kernel of a list that computes the operator, NULL where there is none; of a checked net there is one. */
+const lnt_kernel *lnt_choose(const lnt_kernel *const *kernels, const lnt_params *params);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cut.h"
+#include "move.h"
 #include "strips.h"
 
 enum { STATE_CLOSED = 0, STATE_OPEN, STATE_PUSHING, STATE_DONE };
@@ -121,7 +122,7 @@ int lnt_push_rows(lnt_net *net, const void *rows, uint32_t n) {
     uint32_t row_bytes = lnt_used_bytes(&net->tensors[0]);
     /* The program stands at the input step that takes the next row, so that its place in the ring is free. */
     for (uint32_t i = 0; i < n; i++) {
-        memcpy(lnt_row(&ring, net->rows_pushed), row, row_bytes);
+        lnt_move(lnt_row(&ring, net->rows_pushed), row, row_bytes);
         row += row_bytes;
         net->rows_pushed++;
         run_steps(net);

@@ -1,6 +1,6 @@
 #include "strips.h"
 
-#include <string.h>
+#include "move.h"
 
 const lnt_op *lnt_writer(const lnt_net *net, uint32_t tensor) {
     const lnt_op *op = net->ops;
@@ -8,6 +8,12 @@ const lnt_op *lnt_writer(const lnt_net *net, uint32_t tensor) {
         op++;
     }
     return op;
+}
+
+bool lnt_is_strip(const lnt_net *net, uint32_t tensor) { return net->placements[tensor].layout == LNT_LAYOUT_STRIP; }
+
+bool lnt_reads_strip(const lnt_net *net, const lnt_op *op) {
+    return op->kind != LNT_OP_KIND_INPUT && lnt_is_strip(net, op->input);
 }
 
 lnt_strip lnt_find_strip(const lnt_net *net, const lnt_op *op) {
@@ -27,7 +33,7 @@ lnt_strip lnt_find_strip(const lnt_net *net, const lnt_op *op) {
     };
 }
 
-static uint32_t clip(int32_t value, uint32_t end) {
+LNT_OUTLINE static uint32_t clip(int32_t value, uint32_t end) {
     return value < 0 ? 0 : (uint32_t)value > end ? end : (uint32_t)value;
 }
 
@@ -92,7 +98,7 @@ static uint8_t *kept_row(const lnt_net *net, const lnt_strip *s, int32_t row) {
     return net->arena + s->placement->offset + (size_t)((uint32_t)row % s->kept) * s->kept_bytes;
 }
 
-static uint8_t *fresh_row(const lnt_net *net, const lnt_strip *s, uint32_t i) {
+LNT_OUTLINE static uint8_t *fresh_row(const lnt_net *net, const lnt_strip *s, uint32_t i) {
     uint32_t index = i + s->kept + s->stride_h < s->kernel_h ? i : i - s->kept;
     return net->arena + s->placement->offset + (size_t)s->kept * s->kept_bytes +
            (size_t)index * s->placement->row_bytes;
@@ -108,15 +114,15 @@ static void retire(const lnt_net *net, const lnt_strip *s, int32_t y, const colu
         }
         uint8_t *strip = fresh_row(net, s, i);
         if (is_handed_on(s, i)) {
-            memcpy(kept_row(net, s, row) + c->from * pixel, strip, (c->next - c->from) * pixel);
+            lnt_move(kept_row(net, s, row) + c->from * pixel, strip, (c->next - c->from) * pixel);
         }
-        memmove(strip, strip + (c->next - c->from) * pixel, (c->to - c->next) * pixel);
+        lnt_move(strip, strip + (c->next - c->from) * pixel, (c->to - c->next) * pixel);
     }
 }
 
 /* fill() and compute() call one another along a chain of strips, which lnt_check() has found to be no longer than
  * LNT_MAX_STRIPS. NOLINTBEGIN(misc-no-recursion) */
-static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands, int32_t y, lnt_range range,
+static void compute(const lnt_net *net, const lnt_op *op, lnt_operands *operands, int32_t y, lnt_range *range,
                     bool again);
 
 /* Fill the strips of the rows under output row y; window: where each row starts, at column c->from. */
@@ -139,31 +145,32 @@ static void fill(const lnt_net *net, const lnt_op *reader, const lnt_strip *s, i
         if (c->fresh < c->to) {
             operands.out = (lnt_rows){.base = window[i], .ring = 1, .x0 = c->from};
             lnt_range range = {.y = (uint32_t)row, .n = 1, .x = c->fresh, .xn = c->to - c->fresh};
-            compute(net, writer, operands, row, range, y > 0 && !is_new(s, i));
+            compute(net, writer, &operands, row, &range, y > 0 && !is_new(s, i));
         }
     }
 }
 
 /* Columns of one row of an operator, and before them what it reads where that is a strip. again: these values have been
  * computed before. */
-static void compute(const lnt_net *net, const lnt_op *op, lnt_operands operands, int32_t y, lnt_range range,
+static void compute(const lnt_net *net, const lnt_op *op, lnt_operands *operands, int32_t y, lnt_range *range,
                     bool again) {
     lnt_params params = lnt_op_params(net, op);
-    range.cn = params.out->channels;
+    const lnt_kernel *kernel = lnt_choose(net->kernels, &params);
+    range->cn = params.out->channels;
     if (!lnt_reads_strip(net, op)) {
-        lnt_choose(net->kernels, &params)->run(&params, &operands, range);
+        kernel->run(&params, operands, *range);
     } else {
         uint8_t *window[LNT_MAX_KERNEL_H];
         lnt_strip s = lnt_find_strip(net, op);
         uint32_t width = op->kind == LNT_OP_KIND_AVG_POOL ? params.in->width : params.out->width;
-        columns c = find_columns(&s, range.x, range.xn, range.x + range.xn == width);
-        fill(net, op, &s, y, &c, operands.scratch, window);
-        operands.in = (lnt_rows){.window = window, .first = top_row(&s, y), .x0 = c.from};
-        lnt_choose(net->kernels, &params)->run(&params, &operands, range);
+        columns c = find_columns(&s, range->x, range->xn, range->x + range->xn == width);
+        fill(net, op, &s, y, &c, operands->scratch, window);
+        operands->in = (lnt_rows){.window = window, .first = top_row(&s, y), .x0 = c.from};
+        kernel->run(&params, operands, *range);
         retire(net, &s, y, &c);
     }
     if (!again) {
-        lnt_trace(net, op, &operands.out, range);
+        lnt_trace(net, op, &operands->out, *range);
     }
 }
 /* NOLINTEND(misc-no-recursion) */
@@ -185,9 +192,8 @@ uint32_t lnt_columns_at_once(const lnt_net *net, const lnt_op *op) {
     uint32_t least = UINT32_MAX;
     for (; lnt_reads_strip(net, op); op = lnt_writer(net, op->input)) {
         lnt_strip s = lnt_find_strip(net, op);
-        if (lnt_strip_columns(&s) < least) {
-            least = lnt_strip_columns(&s);
-        }
+        uint32_t own = lnt_strip_columns(&s);
+        least = own < least ? own : least;
     }
     return least;
 }
@@ -208,6 +214,7 @@ void lnt_run_strips(const lnt_net *net, const lnt_step *step) {
     lnt_operands operands = lnt_op_operands(net, op, net->arena + step->scratch);
     for (uint32_t x = 0; x < width; x += strip) {
         uint32_t xn = width - x < strip ? width - x : strip;
-        compute(net, op, operands, step->y, (lnt_range){.y = step->y, .n = 1, .x = x, .xn = xn}, false);
+        lnt_range range = {.y = step->y, .n = 1, .x = x, .xn = xn};
+        compute(net, op, &operands, step->y, &range, false);
     }
 }

@@ -54,14 +54,10 @@ lnt_strip lnt_find_strip(const lnt_net *net, const lnt_op *op);
 /* The operator that computes a tensor. */
 const lnt_op *lnt_writer(const lnt_net *net, uint32_t tensor);
 
-static inline bool lnt_is_strip(const lnt_net *net, uint32_t tensor) {
-    return net->placements[tensor].layout == LNT_LAYOUT_STRIP;
-}
+bool lnt_is_strip(const lnt_net *net, uint32_t tensor);
 
 /* Whether a step of op computes strips on the way. */
-static inline bool lnt_reads_strip(const lnt_net *net, const lnt_op *op) {
-    return op->kind != LNT_OP_KIND_INPUT && lnt_is_strip(net, op->input);
-}
+bool lnt_reads_strip(const lnt_net *net, const lnt_op *op);
 
 /* Rows [first, first + count) that the step of output row y (below 0: a leading step) computes, clipped to the tensor.
  * Rows among them that are kept are not computed; count is 0 where there is nothing to do. */

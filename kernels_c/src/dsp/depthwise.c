@@ -70,16 +70,17 @@ static void fill_padding(const block *b) {
     for (uint32_t i = 0; i < b->rows; i++) {
         bool inside = i >= b->top && i < b->bottom;
         for (uint32_t plane = 0; plane < LNT_PLANES; plane++) {
-            *word_of(b, i, plane, 0) = zeros;
+            uint32_t *words = word_of(b, i, plane, 0);
+            words[0] = zeros;
             for (uint32_t k = inside ? 1 + 2 * b->groups : 1; k < b->words; k++) {
-                *word_of(b, i, plane, k) = zeros;
+                words[k] = zeros;
             }
         }
     }
 }
 
 /* Columns that are not part of a group of four: the first one, where it is not padding, and the last ones. */
-static void fill_edges(const block *b, uint32_t c, uint32_t channels, uint32_t groups) {
+LNT_OUTLINE static void fill_edges(const block *b, uint32_t c, uint32_t channels, uint32_t groups) {
     for (int32_t x = b->left; x < b->end; x = x == b->left ? x + 1 + 4 * (int32_t)groups : x + 1) {
         if (!has_column(b, x)) {
             continue;

@@ -21,7 +21,7 @@ void lnt_pack_pairs(const lnt_params *p, uint32_t depth, uint8_t *to) {
 }
 
 uint32_t lnt_pairs_block(uint32_t depth, uint64_t pixels) {
-    uint64_t most = BLOCK_BYTES / (2 * (uint64_t)lnt_whole_words(depth)) / LNT_TILE * LNT_TILE;
+    uint32_t most = BLOCK_BYTES / (2 * lnt_whole_words(depth)) / LNT_TILE * LNT_TILE;
     uint64_t whole = (pixels + LNT_TILE - 1) / LNT_TILE * LNT_TILE;
     most = most < LNT_TILE ? LNT_TILE : most;
     return (uint32_t)(whole < most ? whole : most);

@@ -28,14 +28,16 @@ static void widen(const int8_t *from[LNT_TILE], int16_t *tile, uint32_t bytes) {
         int8_t last[LNT_TILE][4] = {{0}};
         const int8_t *rows[LNT_TILE];
         for (uint32_t i = 0; i < LNT_TILE; i++) {
-            memcpy(last[i], from[i] + (size_t)groups * 4, rest);
+            for (uint32_t k = 0; k < rest; k++) {
+                last[i][k] = from[i][groups * 4 + k];
+            }
             rows[i] = last[i];
         }
         lnt_dsp_widen(rows, tile + (size_t)groups * 4 * LNT_TILE, 1);
     }
 }
 
-static void set_pixels(int8_t **table, int8_t *first, uint32_t channels, uint32_t count) {
+LNT_OUTLINE static void set_pixels(int8_t **table, int8_t *first, uint32_t channels, uint32_t count) {
     for (uint32_t i = 0; i < count; i++, first += channels) {
         table[i] = first;
     }
