@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import small_networks
 from fake_ssh import Hosts
-from linnet_clib import CFLAGS, KERNELS
+from linnet_clib import CFLAGS, KERNELS, host_sources, sources
 from PIL import Image
 
 import linnet
-from linnet import _native, cli
+from linnet import cli
 from linnet.errors import LinnetError
 from linnet_boards import deployment, device, health, probe, programs
 from linnet_boards.commands import doctor
@@ -37,8 +37,7 @@ def program(tmp_path_factory: pytest.TempPathFactory, cc: list[str]) -> Path:
     includes = [f"-I{KERNELS / 'include'}", f"-I{KERNELS / 'src'}"]
     files = [
         *map(str, sorted(linnet_cross.PROGRAM.glob("*.c"))),
-        str(_native.LIBRARY),
-        f"-Wl,-rpath,{_native.LIBRARY.parent}",
+        *map(str, (*sources(), *host_sources())),  # not the library, which keeps its inner functions to itself
     ]
     subprocess.run([*cc, *flags, "-O1", *includes, "-o", str(output), *files], check=True)
     return output
