@@ -120,7 +120,7 @@ typedef struct lnt_kernel {
     uint8_t channel_group; /* threads are given multiples of so many channels */
 } lnt_kernel;
 
-static inline bool lnt_takes(const lnt_kernel *kernel, const lnt_params *p) {
+inline bool lnt_takes(const lnt_kernel *kernel, const lnt_params *p) {
     return kernel->kind == p->op->kind &&
            (kernel->packing == NULL || kernel->packing->takes == NULL || kernel->packing->takes(p));
 }
@@ -158,17 +158,55 @@ static inline uint32_t lnt_step_rows(const lnt_net *net, const lnt_op *op) {
     return net->tensors[op->kind == LNT_OP_KIND_AVG_POOL ? op->input : op->output].height;
 }
 
-lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor);
+inline lnt_rows lnt_tensor_rows(const lnt_net *net, uint32_t tensor) {
+    const lnt_placement *p = &net->placements[tensor];
+    return (lnt_rows){.base = net->arena + p->offset, .row_bytes = p->row_bytes, .ring = p->rows};
+}
 
 /* The rows that an operator reads and writes. Those of a strip tensor are not there yet. */
-lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch);
+inline lnt_operands lnt_op_operands(const lnt_net *net, const lnt_op *op, uint8_t *scratch) {
+    lnt_operands operands = {.out = lnt_tensor_rows(net, op->output)};
+    operands.scratch = scratch;
+    if (op->kind != LNT_OP_KIND_INPUT) {
+        operands.in = lnt_tensor_rows(net, op->input);
+    }
+    if (op->input2 != LNT_NONE) {
+        operands.in2 = lnt_tensor_rows(net, op->input2);
+    }
+    if (op->state != LNT_NONE) {
+        operands.state = net->arena + net->placements[op->state].offset;
+    }
+    return operands;
+}
 
 /* Tell the hook, if there is one, what has been computed. */
 void lnt_trace(const lnt_net *net, const lnt_op *op, const lnt_rows *rows, lnt_range range);
 
-lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op);
+/* The operator's constants as packed by lnt_pack(), whose table of offsets comes first, or for the file's plans. */
+inline const uint8_t *lnt_packed(const lnt_net *net, const lnt_op *op) {
+    if (net->packed) {
+        return net->packed + ((const uint32_t *)(const void *)net->packed)[op - net->ops];
+    }
+    return net->file_is_packed ? net->data + op->weights : NULL;
+}
+
+inline lnt_params lnt_op_params(const lnt_net *net, const lnt_op *op) {
+    return (lnt_params){
+        .op = op,
+        .in = &net->tensors[op->kind == LNT_OP_KIND_INPUT ? op->output : op->input],
+        .in2 = op->input2 == LNT_NONE ? NULL : &net->tensors[op->input2],
+        .out = &net->tensors[op->output],
+        .data = net->data,
+        .packed = lnt_packed(net, op),
+    };
+}
 
 /* The first kernel of a list that computes the operator, NULL where there is none; of a checked net there is one. */
-const lnt_kernel *lnt_choose(const lnt_kernel *const *kernels, const lnt_params *params);
+inline const lnt_kernel *lnt_choose(const lnt_kernel *const *kernels, const lnt_params *p) {
+    while (*kernels && !lnt_takes(*kernels, p)) {
+        kernels++;
+    }
+    return *kernels;
+}
 
 #endif
