@@ -34,11 +34,12 @@ mount -t tmpfs -o size=64m,mode=700 tmpfs "$root/root"
 mount -t tmpfs -o size=1m tmpfs "$root/run"
 mount -t tmpfs -o size=1m tmpfs "$root/usr/local/bin"
 mount -t tmpfs -o size=600k tmpfs "$root/mnt"
-mkdir -m 755 "$root/run/sshd"
-mkdir -m 700 "$root/root/.ssh"
-cp "$keys/host" "$root/run/host_key"
-cp "$keys/user.pub" "$root/root/.ssh/authorized_keys"
-chmod 600 "$root/run/host_key" "$root/root/.ssh/authorized_keys"
+cd "$root"
+mkdir -m 755 run/sshd
+mkdir -m 700 root/.ssh
+cp "$keys/host" run/host_key
+cp "$keys/user.pub" root/.ssh/authorized_keys
+chmod 600 run/host_key root/.ssh/authorized_keys
 exec chroot "$root" /usr/sbin/sshd -D -e -f /dev/null -h /run/host_key -p "$port" -o ListenAddress=127.0.0.1 \
     -o PidFile=none -o StrictModes=no -o UsePAM=no -o "SetEnv=QEMU_CPU=$cpu"
 """

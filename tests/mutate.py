@@ -292,6 +292,10 @@ def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["(it printed nothing)"])[-1]
+
+
 NOT_HERE = "not tried: its kernels do not run here"
 
 
@@ -307,13 +311,13 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
         library = [sys.executable, "build_support/linnet_clib.py", "runtime/linnet/liblinnet.so"]
         if mutation.file.startswith("kernels_c") and (built := run(library, tree)).returncode:
-            return f"does not compile: {built.stderr.strip().splitlines()[-1]}"
+            return f"does not compile: {last_line(built.stderr)}"
         tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
         if tests.returncode == 1:
             return ""
         if tests.returncode == 0 and " passed" not in tests.stdout:
             return NOT_HERE
-        return "survived" if tests.returncode == 0 else f"pytest failed: {tests.stdout.strip().splitlines()[-1]}"
+        return "survived" if tests.returncode == 0 else f"pytest failed: {last_line(tests.stdout + tests.stderr)}"
     finally:
         path.write_text(original, encoding="utf-8")
         if mutation.file.startswith("kernels_c"):
