@@ -141,11 +141,6 @@ class Builder:
         sealed.write_text(f'.section .boot, "a"\n.byte {listed}\n', encoding="utf-8")
         return self.compile([sealed], self.work)
 
-    def variables(self, objects: Sequence[Path]) -> int:
-        """Bytes of .data and .bss in objects."""
-        listed = self._run([tool("size"), *map(str, objects)]).splitlines()[1:]
-        return sum(int(line.split()[1]) + int(line.split()[2]) for line in listed)
-
     def link(self, objects: Sequence[Path], elf: Path) -> None:
         """Write the ELF file, and beside it the BIN of what lies in flash."""
         flags = ["-mthumb", "-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"]
