@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import digits
+import no_compiler
 import pytest
 import small_networks
 
@@ -15,7 +16,6 @@ from linnet import cli
 from linnet.errors import LinnetError
 from linnet.format_gen import Family
 from linnet_boards import Board, board, budgets, building, names
-from linnet_boards.firmware import Builder, Use
 from linnet_converter import budget, host_kernels, lnt_file
 from linnet_converter.plan import Plan
 from linnet_converter.planner import Planner
@@ -23,26 +23,6 @@ from linnet_converter.qgraph import QGraph
 from linnet_converter.weights_read import weight_words
 
 MICROCONTROLLERS = [name for name in names() if board(name).cortex_m]
-
-
-class NoCompiler(Builder):
-    """Does all but compile and link."""
-
-    def __init__(self, machine: Board, stack_bytes: int | None, work: Path) -> None:
-        assert machine.cortex_m and work.is_dir()
-        self.target = machine.cortex_m
-        self.stack_bytes = stack_bytes or self.target.stack_bytes
-
-    def compile(self, sources: Sequence[Path], folder: Path) -> list[Path]:  # noqa: ARG002
-        return []
-
-    def boot(self) -> list[Path]:
-        return []
-
-    def link(self, objects: Sequence[Path], elf: Path) -> None: ...
-
-    def uses(self, elf: Path) -> list[Use]:  # noqa: ARG002
-        return []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +53,7 @@ def test_one_plan(
         return write(graph, plans, packed)
 
     monkeypatch.setattr(lnt_file, "write", writing)
-    monkeypatch.setattr(building, "Builder", NoCompiler)
+    no_compiler.install(monkeypatch)
     assert cli.main(["build", str(model), "--board", name, "-o", str(tmp_path / "made"), *limits]) == 0
     in_firmware = built[-1]  # the one before was made to ask for the kernels' scratch
     assert budget.portable(in_firmware) == plan

@@ -217,6 +217,26 @@ def test_every_real_board(name: str, graph: QGraph, tmp_path: Path) -> None:
         assert 0 <= image.find(struct.pack("<I", 0xFFFFDED3)) < 4096
 
 
+def test_model_in_external_flash(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second image, and one line that says what the firmware does not do."""
+    folder = tmp_path / "made"
+    arguments = ["build", str(model), "--board", "stm32f746-disco", "-o", str(folder), "--model-in"]
+    assert cli.main([*arguments, "qspi", "--json"]) == 0
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith("linnet: warning: the start-up code does not set up qspi: a boot loader must map it to 0x90")
+    report = json.loads(told.out)
+    uses = {(use["region"], use["what"]): use["bytes"] for use in report["uses"]}
+    assert uses["qspi", "model"] == report["model_bytes"] == (folder / "model.bin").stat().st_size
+    assert (folder / "firmware.bin").stat().st_size == uses["flash", "code"]
+    for name in ("ram", "nowhere"):
+        assert cli.main([*arguments, name]) == 1
+        assert (
+            f"stm32f746-disco has no memory '{name}' for a model; known are flash, itcm, qspi"
+            in capsys.readouterr().err
+        )
+
+
 def test_boot_roms_check_sum() -> None:
     assert crc32_mpeg2(b"123456789") == 0x0376E6E7  # the value that catalogues of CRCs give
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ from linnet_converter.weights_read import weight_words
 
 from . import Board, budgets, dropin
 from .cortex_m import CortexM, Region
-from .firmware import Builder, Use, over
+from .firmware import MODEL, Builder, Use, over
 
 ELF, DROP_IN, REPORT = "firmware.elf", "c", "build.json"
 
@@ -30,7 +30,7 @@ ELF, DROP_IN, REPORT = "firmware.elf", "c", "build.json"
 class Built:
     """What came of it. weight_words: that one inference reads.  uses: who takes what.
 
-    regions: those of the board, as far as firmware may use them.
+    regions: those of the board, as far as firmware may use them.  warnings: what it still needs to run.
     """
 
     board: str
@@ -42,6 +42,7 @@ class Built:
     kernels: tuple[str, ...]
     uses: tuple[Use, ...]
     regions: tuple[Region, ...]
+    warnings: tuple[str, ...]
 
 
 def build(
@@ -97,8 +98,7 @@ def _build(
         _refuse(uses, limited(target, ram), f"{board.name}: {error}")
     code = made / DROP_IN
     code.mkdir()
-    defined = [flag[2:] for flag in builder.target.flags if flag.startswith("-D")]
-    sources = dropin.write(code, kernels.family, kernels.names, defined)
+    sources = dropin.write(code, kernels.family, kernels.names, planned_for.name, builder.target.flags)
     data = lnt_file.write(graph, [plan], kernels if kernels.family != Family.ref else None)
     dropin.write_model(code, shape_of(graph), data, plan.arena_bytes)
     own = [code / "model.c", *(code / source for source in sources), *builder.firmware_sources()]
@@ -113,12 +113,22 @@ def _build(
         kernels=tuple(sorted(set(kernels.names))),
         uses=tuple(builder.uses(made / ELF)),
         regions=regions,
+        warnings=tuple(_warnings(builder.target)),
     )
     for region, many in over(built.uses, regions):
         _refuse(
             built.uses, regions, f"{board.name}: {region.name} would need {many} bytes more than its {region.bytes}"
         )
     return built
+
+
+def _warnings(target: CortexM) -> Iterator[str]:
+    region = target.region(target.model)
+    if not region.ready:
+        yield (
+            f"the start-up code does not set up {region.name}: a boot loader must map it to {region.origin:#010x}, and "
+            f"the flash tool write {MODEL} there"
+        )
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -130,6 +140,15 @@ def report(folder: Path) -> dict[str, Any]:
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:
     print(text(uses, regions), file=sys.stderr)
     raise LinnetError(message)
+
+
+def with_model_in(board: Board, region: str) -> Board:
+    """The board with the model in another of its regions. Raises LinnetError where it cannot be there."""
+    target = board.cortex_m
+    known = [each.name for each in target.regions if each.name not in {target.data, target.stack}] if target else []
+    if target is None or region not in known:
+        raise LinnetError(f"{board.name} has no memory {region!r} for a model; known are {', '.join(known) or 'none'}")
+    return replace(board, cortex_m=replace(target, model=region))
 
 
 def limited(target: CortexM, ram: int | None) -> tuple[Region, ...]:
