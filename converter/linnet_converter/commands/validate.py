@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linnet import elsewhere, sizes
+from linnet.counts import count
 from linnet.errors import LinnetError
 from linnet.report import human_bytes, table, to_json
-from linnet_converter.commands import operators, positive
+from linnet_converter.commands import operators
 
 if TYPE_CHECKING:
     from linnet_converter.tally import Validation
@@ -39,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-offset", type=int, default=0, metavar="N", help="add N to each class_index (1: class 0 is background)"
     )
-    parser.add_argument("--limit", type=positive, metavar="N", help="use N pictures only, evenly spread over the names")
+    parser.add_argument("--limit", type=count, metavar="N", help="use N pictures only, evenly spread over the names")
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=count,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="pictures at a time; the result is the same with any number (default: one a processor)",
