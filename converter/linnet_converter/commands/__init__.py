@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,6 @@ if TYPE_CHECKING:
     from linnet_converter.budget import Budget
     from linnet_converter.plan import Plan
     from linnet_converter.qgraph import QGraph
-
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:
