@@ -43,8 +43,8 @@ def cmake(source: Path, *options: str, target: str) -> Path:
     """Configure and build; the folder with what was built. Warnings are errors."""
     built = source.parent / "built"
     environment = os.environ | {"CFLAGS": "-Wall -Wextra -Werror"}
-    configure = ["cmake", "-G", "Unix Makefiles", "-S", source, "-B", built, *options]
-    for command in (configure, ["cmake", "--build", built, "--target", target]):
+    configure = ["cmake", "-G", "Unix Makefiles", "-S", str(source), "-B", str(built), *options]
+    for command in (configure, ["cmake", "--build", str(built), "--target", target]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Warning" not in done.stderr, done.stderr
