@@ -236,10 +236,10 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
-        "neon: four products of the upper channels",
+        "neon: four products of half the channels",
         "kernels_c/src/neon/gemm_pack.c",
-        "pack_run(t, &to, t->channels - 8, 8)",
         "pack_run(t, &to, 0, 8)",
+        "pack_run(t, &to, t->channels - 8, 8)",
         NEON,
     ),
     Mutation(
