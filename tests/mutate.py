@@ -235,6 +235,20 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: four products",
+        "kernels_c/src/neon/gemm_pack.c",
+        "other->low[j] < INT16_MIN || own.high[j] + other->high[j] > INT16_MAX",
+        "other->low[j] < INT16_MIN - 128 || own.high[j] + other->high[j] > INT16_MAX + 1",
+        NEON,
+    ),
+    Mutation(
+        "neon: four products of half the channels",
+        "kernels_c/src/neon/gemm_pack.c",
+        "pack_run(t, &to, 0, 8)",
+        "pack_run(t, &to, t->channels - 8, 8)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
