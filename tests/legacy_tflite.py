@@ -42,7 +42,8 @@ def as_uint8(source: Path, target: Path, widen: float = 1.0) -> Path:
 
 def _one_scale(model: Any, graph: Any, operator: Any, widen: float) -> None:
     """Weights and bias of a convolution with a single scale and a zero point."""
-    read, weights, bias = (graph.tensors[i] if i >= 0 else None for i in operator.inputs)
+    tensors: list[Any] = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
+    read, weights, bias = tensors
     steps = np.asarray(weights.quantization.scale, np.float64)
     stored = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(weights.shape)
     along = [1] * stored.ndim

@@ -17,6 +17,7 @@ from quantized_networks import STYLES
 from linnet.format_gen import InputKind
 from linnet_converter.graph import Clamp
 from linnet_converter.imports import (
+    affine,
     convert,
     pixels,
     requantize,
@@ -92,6 +93,31 @@ def test_weights_are_kept_or_moved_with_little_error() -> None:
         assert np.abs(integers).max() <= 127
         errors = integers[0] * scales[row] / 0.02 - own[row]
         assert np.sqrt((errors**2).sum()) < 2.5 and abs(errors.sum()) < 1
+
+
+def test_steep_channels_are_within_one_step() -> None:
+    """One step of the input is up to 5000 of the output: units of the largest weight's bias are 40 steps."""
+    rng = np.random.default_rng(6)
+    source, out = Grid(0.7, -7), Grid(0.0235, -128)
+    slope = np.concatenate([rng.uniform(130, 5000, 300), rng.uniform(0.1, 100, 20)]) * rng.choice([-1, 1], 320)
+    real = slope * out.scale / source.scale
+    zero_at = rng.uniform(-120, 120, 320)  # the input on which the output's range lies
+    bias = (rng.uniform(-100, 100, 320) - slope * (zero_at - source.zero_point)) * out.scale
+    wanted = np.rint((affine.STORED - source.zero_point) * slope[:, None] + bias[:, None] / out.scale) - 128
+
+    def largest(made: weights.Integers) -> npt.NDArray[np.int64]:
+        wide = (made.weights.astype(np.int64) * affine.STORED + made.bias[:, None]) << made.shift
+        given = ((wide * made.multiplier[:, None].astype(np.int64) + 2**30) >> 31) - 128
+        assert made.multiplier.max() < 2**30 and np.abs(made.bias).max() + 2**14 <= (2**31 - 1) >> made.shift
+        away: npt.NDArray[np.int64] = np.abs(np.clip(given, -128, 127) - np.clip(wanted, -128, 127)).max(axis=1)
+        return away
+
+    plain = weights.integers("", real[:, None], np.abs(real) / 127, bias, source, out.scale)
+    assert largest(plain).max() > 4
+    searched = affine.steep_channels_searched(plain, real, bias, source, out)
+    assert largest(searched).max() <= 1
+    gentle = np.abs(slope) <= 127
+    assert np.array_equal(searched.weights[gentle], plain.weights[gentle])
 
 
 def test_rounding_keeps_sums() -> None:

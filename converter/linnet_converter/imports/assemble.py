@@ -20,7 +20,7 @@ from linnet_converter.graph import Add, Clamp, Conv, GlobalAveragePool, Softmax
 from linnet_converter.qgraph import QGraph, QOp, QTensor
 from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table, per_output, stored_layout
 
-from . import rounding
+from . import affine, rounding
 from .network import Grid, ImportedNetwork
 from .pixels import InputStage
 from .sums import add_operator, finer_grid
@@ -134,7 +134,12 @@ class _Assembler:
             grid = self._grid(node)
             clamp = grid.clamp(node.activation)
             follow = self.network.rounds_twice and clamp[0] >= grid.zero_point
-            op = self._weighted(node, grid, self._integers(node, grid.scale, round_twice=follow))
+            made = self._integers(node, grid.scale, round_twice=follow)
+            if node.depthwise and node.kernel == (1, 1):
+                _, source = self._source(node, node.input)
+                real = node.weights.ravel(), node.bias
+                made = affine.steep_channels_searched(made, *real, Grid(source.scale, source.zero_point), grid)
+            op = self._weighted(node, grid, made)
             self._emit(self._tensor(node.output, grid), replace(op, clamp=clamp))
         else:
             self.residuals[node.output] = node
