@@ -108,8 +108,8 @@ class Modes:
             innermost = strip_for(self.graph, self.graph.readers(tensors[used - 1])[0], 0, 1)
             for columns in COLUMNS:
                 for kept in range(innermost.most_kept, -1, -1):
-                    mode = self.strip_mode(tuple(tensors[:used]), columns, kept)
-                    yield replace(mode, bytes=mode.bytes + rings + self._unit_scratch(tensors, mode.strips))
+                    mode = self.strip_mode(tuple(tensors), used, columns, kept)
+                    yield replace(mode, bytes=mode.bytes + rings)
 
     def _unit_scratch(self, tensors: Sequence[int], strips: Strips) -> int:
         """The most that a step of a unit's operators needs; which of them runs when is not looked at."""
@@ -118,9 +118,11 @@ class Modes:
         steps = (Step(op, 0, self.strip_height) for op in ops)
         return max(scratch.step_scratch(self.graph, self.kernels, step, strips) for step in steps)
 
-    def _strip_mode(self, tensors: tuple[int, ...], columns: int, kept: int) -> Mode:
-        """All of a unit's tensors as strips of so many columns; the innermost, which is the last, keeps `kept` rows."""
-        graph = self.graph
+    def _strip_mode(self, unit: tuple[int, ...], used: int, columns: int, kept: int) -> Mode:
+        """The first `used` of a unit's tensors as strips of so many columns; the innermost, which is the last, keeps
+        `kept` rows. The bytes are theirs and the unit's scratch; those of the rings are not in.
+        """
+        graph, tensors = self.graph, unit[:used]
         strips = {
             tensor: strip_for(graph, graph.readers(tensor)[0], kept if tensor == tensors[-1] else 0, columns)
             for tensor in tensors
@@ -134,7 +136,7 @@ class Modes:
         source_rows = (max(computed) - 1) * writer.stride[0] * graph.tensors[writer.inputs[0]].row_bytes
         extra = (sum(computed) - strip.shape[0]) * (macs(graph, writer) // strip.shape[0])
         calls = height * -(-width // columns) * (1 + len(tensors))
-        size = source_rows + sum(item.bytes for item in strips.values())
+        size = source_rows + sum(item.bytes for item in strips.values()) + self._unit_scratch(unit, strips)
         return Mode(strips, size, extra, extra + calls * MACS_PER_CALL)
 
     def _can_be_strip(self, tensor: int) -> int | None:
