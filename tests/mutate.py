@@ -15,26 +15,26 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+
+import mutations_imports
+from mutation import Mutation
 
 import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One line broken: `old` becomes `new` in `file`; `tests` must notice. Some only can where a kernel family runs."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: str = "tests/test_bytes.py"
-    family: str = "ref"
+COPIED = (
+    "kernels_c",
+    "runtime",
+    "converter",
+    "boards",
+    "tests",
+    "tools",
+    "build_support",
+    "examples",
+    "pyproject.toml",
+)
 
 
 X86 = "tests/test_kernels.py -k plain"
@@ -291,7 +291,7 @@ LIBRARY = "runtime/linnet/liblinnet.so"
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter", "boards")),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
     }
@@ -344,7 +344,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
     options = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if not options.names or mutation.name in options.names]
+    every = (*MUTATIONS, *mutations_imports.MUTATIONS)
+    chosen = [mutation for mutation in every if not options.names or mutation.name in options.names]
     survivors = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()
