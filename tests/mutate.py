@@ -14,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import linnet
 
@@ -284,10 +286,14 @@ MUTATIONS = (
 )
 
 
+LIBRARY = "runtime/linnet/liblinnet.so"
+
+
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
     }
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -309,8 +315,8 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return f"its text occurs {original.count(mutation.old)} times in {mutation.file}"
     try:
         path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
-        library = [sys.executable, "build_support/linnet_clib.py", "runtime/linnet/liblinnet.so"]
-        if mutation.file.startswith("kernels_c") and (built := run(library, tree)).returncode:
+        build = [sys.executable, "build_support/linnet_clib.py", LIBRARY]
+        if mutation.file.startswith("kernels_c") and (built := run(build, tree)).returncode:
             return f"does not compile: {last_line(built.stderr)}"
         tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
         if tests.returncode == 1:
@@ -320,26 +326,39 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return "survived" if tests.returncode == 0 else f"pytest failed: {last_line(tests.stdout + tests.stderr)}"
     finally:
         path.write_text(original, encoding="utf-8")
-        if mutation.file.startswith("kernels_c"):
-            run(library, tree)
+        shutil.copy2(ROOT / LIBRARY, tree / LIBRARY)
+
+
+def copy_tree(tree: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    return tree
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
     parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
-    names = set(parser.parse_args().names)
-    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
+    options = parser.parse_args()
+    chosen = [mutation for mutation in MUTATIONS if not options.names or mutation.name in options.names]
     survivors = 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, tree / name)
-        for mutation in chosen:
-            problem = verdict(tree, mutation)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for job in range(options.jobs):
+            trees.put(copy_tree(Path(folder, str(job))))
+
+        def attempt(mutation: Mutation) -> str:
+            tree = trees.get()
+            try:
+                return verdict(tree, mutation)
+            finally:
+                trees.put(tree)
+
+        for mutation, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
             survivors += problem not in {"", NOT_HERE}
             print(f"{mutation.name:24} {problem or 'caught'}", flush=True)
     if survivors:

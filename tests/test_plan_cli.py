@@ -117,7 +117,7 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     for picture in sorted((digits.FOLDER / "calibration").iterdir())[::16]:
         shutil.copy(picture, folder)
     out = tmp_path_factory.mktemp("out") / "m.lnt"
-    return ["convert", digits.ONNX, "--calibrate", folder, "--preprocess", "torch", "-o", out]
+    return ["convert", digits.ONNX, "--calibrate", folder, "--preprocess", "torch", "--quality", "fast", "-o", out]
 
 
 def test_convert_within_ram(common: list[object], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,6 @@ from linnet.report import human_bytes
 if TYPE_CHECKING:
     from linnet_converter.plan import Plan
     from linnet_converter.qgraph import QGraph
-
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def planned(graph: QGraph, plans: Sequence[Plan]) -> dict[str, Any]:

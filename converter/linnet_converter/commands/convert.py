@@ -7,13 +7,14 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from linnet.counts import count
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet.sizes import size
 from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe
 from linnet_converter.budget import Budget
-from linnet_converter.commands import arenas, imported, planned, positive
+from linnet_converter.commands import arenas, imported, planned
 from linnet_converter.commands.explain import PICTURES
 from linnet_converter.commands.progress import bars
 from linnet_converter.imports.convert import is_imported
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures like those the network will see, 50 to 500; for a float network",
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
+        "--limit", type=count, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
     )
     parser.add_argument(
         "--quality",
