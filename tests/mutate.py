@@ -22,7 +22,17 @@ from queue import SimpleQueue
 import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
+COPIED = (
+    "kernels_c",
+    "runtime",
+    "converter",
+    "boards",
+    "tests",
+    "tools",
+    "build_support",
+    "examples",
+    "pyproject.toml",
+)
 
 
 @dataclass(frozen=True)
@@ -229,6 +239,55 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: which cores issue in order",
+        "kernels_c/src/neon/cpu.c",
+        "part <= 0xD05",
+        "part <= 0xD08",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: registers that may be read",
+        "kernels_c/src/neon/cpu.c",
+        "(getauxval(AT_HWCAP) & HAS_CPUID) == 0",
+        "false",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: pairs of rows",
+        "kernels_c/src/neon/depthwise_pair_stride1.c",
+        "TAP_B2(op, group, p, q, u, v, t) HIGH",
+        "TAP_B2(op, group, p, q, u, v, t) LOW",
+        NEON,
+    ),
+    Mutation(
+        "neon: the last column of pairs",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "2 * pair.pitch * columns_inside",
+        "1 * pair.pitch * columns_inside",
+        NEON,
+    ),
+    Mutation(
+        "neon: rows that are missing",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "return top >= -1 &&",
+        "return top >= -2 &&",
+        NEON,
+    ),
+    Mutation(
+        "neon: three products in 16 bits",
+        "kernels_c/src/neon/depthwise_pack.c",
+        "is_3x3 && low >= INT16_MIN && high <= INT16_MAX",
+        "is_3x3 && low >= 2 * INT16_MIN && high <= 2 * INT16_MAX",
+        NEON,
+    ),
+    Mutation(
+        "threads: who is waited for",
+        "boards/linnet_boards/emulator.py",
+        "path += alone + max(free)",
+        "path += alone + min(free)",
+        "tests/test_thread_counts.py -k dealt",
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
@@ -291,7 +350,7 @@ LIBRARY = "runtime/linnet/liblinnet.so"
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter", "boards")),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
     }
