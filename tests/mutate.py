@@ -23,16 +23,9 @@ import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
-    "kernels_c",
-    "runtime",
-    "converter",
-    "boards",
-    "tests",
-    "tools",
-    "build_support",
-    "examples",
-    "pyproject.toml",
-)
+    "kernels_c", "runtime", "converter", "boards", "tests", "tools", "build_support", "examples", "pyproject.toml",
+    "LICENSE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
