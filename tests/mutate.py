@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+
+import mutations_imports
+from mutation import Mutation
 
 import linnet
 
@@ -26,18 +28,6 @@ COPIED = (
     "kernels_c", "runtime", "converter", "boards", "tests", "tools", "build_support", "examples", "pyproject.toml",
     "LICENSE",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One line broken: `old` becomes `new` in `file`; `tests` must notice. Some only can where a kernel family runs."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: str = "tests/test_bytes.py"
-    family: str = "ref"
 
 
 X86 = "tests/test_kernels.py -k plain"
@@ -428,21 +418,21 @@ MUTATIONS = (
         "boards/linnet_boards/budgets.py",
         "(stack_bytes if target.stack == target.data else 0)",
         "0",
-        BUDGETS,
+        f"{BUDGETS} -k of_a_microcontroller",
     ),
     Mutation(
         "budget: speeds",
         "boards/linnet_boards/budgets.py",
         "if rows.cycles_per_word > weights.cycles_per_word",
         "if rows.cycles_per_word",
-        BUDGETS,
+        f"{BUDGETS} -k how_fast",
     ),
     Mutation(
         "budget: scratch",
         "converter/linnet_converter/budget.py",
         "kernels = kernels or budget.kernels(graph)",
         "kernels = kernels or PORTABLE",
-        BUDGETS,
+        f"{BUDGETS} -k one_plan",
     ),
     Mutation(
         "compare: there",
@@ -533,7 +523,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
     options = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if not options.names or mutation.name in options.names]
+    every = (*MUTATIONS, *mutations_imports.MUTATIONS)
+    chosen = [mutation for mutation in every if not options.names or mutation.name in options.names]
     survivors = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()
