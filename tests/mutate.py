@@ -14,30 +14,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
+
+import mutations_imports
+from mutation import Mutation
 
 import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One line broken: `old` becomes `new` in `file`; `tests` must notice. Some only can where a kernel family runs."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: str = "tests/test_bytes.py"
-    family: str = "ref"
+COPIED = (
+    "kernels_c", "runtime", "converter", "boards", "tests", "tools", "build_support", "examples", "pyproject.toml",
+    "LICENSE",
+)  # fmt: skip
 
 
 X86 = "tests/test_kernels.py -k plain"
 NEON = "tests/test_kernels.py -k aarch64"
 DSP = "tests/test_kernels.py -k cortex-m4"
+FRAMES = "tests/test_frames.py"
+SERVER = "tests/test_server.py"
+BUDGETS = "tests/test_budgets.py"
 
 MUTATIONS = (
     Mutation("rounding", "kernels_c/src/requantize.h", "product + (1 << 30)", "product + (1 << 29)"),
@@ -227,6 +225,69 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: which cores issue in order",
+        "kernels_c/src/neon/cpu.c",
+        "part <= 0xD05",
+        "part <= 0xD08",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: registers that may be read",
+        "kernels_c/src/neon/cpu.c",
+        "(getauxval(AT_HWCAP) & HAS_CPUID) == 0",
+        "false",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: pairs of rows",
+        "kernels_c/src/neon/depthwise_pair_stride1.c",
+        "TAP_B2(op, group, p, q, u, v, t) HIGH",
+        "TAP_B2(op, group, p, q, u, v, t) LOW",
+        NEON,
+    ),
+    Mutation(
+        "neon: the last column of pairs",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "2 * pair.pitch * columns_inside",
+        "1 * pair.pitch * columns_inside",
+        NEON,
+    ),
+    Mutation(
+        "neon: rows that are missing",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "return top >= -1 &&",
+        "return top >= -2 &&",
+        NEON,
+    ),
+    Mutation(
+        "neon: three products in 16 bits",
+        "kernels_c/src/neon/depthwise_pack.c",
+        "is_3x3 && low >= INT16_MIN && high <= INT16_MAX",
+        "is_3x3 && low >= 2 * INT16_MIN && high <= 2 * INT16_MAX",
+        NEON,
+    ),
+    Mutation(
+        "threads: who is waited for",
+        "boards/linnet_boards/emulator.py",
+        "path += alone + max(free)",
+        "path += alone + min(free)",
+        "tests/test_thread_counts.py -k dealt",
+    ),
+    Mutation(
+        "neon: four products",
+        "kernels_c/src/neon/gemm_pack.c",
+        "other->low[j] < INT16_MIN || own.high[j] + other->high[j] > INT16_MAX",
+        "other->low[j] < INT16_MIN - 128 || own.high[j] + other->high[j] > INT16_MAX + 1",
+        NEON,
+    ),
+    Mutation(
+        "neon: four products of half the channels",
+        "kernels_c/src/neon/gemm_pack.c",
+        "pack_run(t, &to, 0, 8)",
+        "pack_run(t, &to, t->channels - 8, 8)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
@@ -261,6 +322,133 @@ MUTATIONS = (
         "int((start_a - start_b).min())",
     ),
     Mutation(
+        "firmware: crc",
+        "boards/firmware/frame.c",
+        "crc32(reader->bytes, count) == little_endian(reader->bytes + count)",
+        "little_endian(reader->bytes + count)",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: frame's room",
+        "boards/firmware/frame.c",
+        "reader->count == reader->capacity",
+        "reader->count > reader->capacity",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: long groups",
+        "boards/firmware/frame.c",
+        "reader->group != 0 && reader->group != 255",
+        "reader->group != 0",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: once only",
+        "boards/firmware/server.c",
+        "header[1] == HELLO || sequence != server.sequence)",
+        "header[1] == HELLO || sequence == sequence)",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: sequence",
+        "boards/firmware/server.c",
+        "sequence == (uint16_t)(server.sequence + 1)",
+        "sequence > server.sequence",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: whole rows",
+        "boards/firmware/server.c",
+        "count % LNT_ROW_BYTES != 0",
+        "count < LNT_ROW_BYTES - 1",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: end of the output",
+        "boards/firmware/server.c",
+        "answer == NULL || from > all",
+        "answer == NULL",
+        SERVER,
+    ),
+    Mutation("firmware: hash", "boards/firmware/server.c", "{y + i, x + j}", "{y + i, x}", SERVER),
+    Mutation(
+        "protocol: crc",
+        "boards/linnet_boards/protocol.py",
+        "len(raw) < 8 or zlib.crc32(raw[:-4])",
+        "len(raw) < 8 or (0 and zlib.crc32(raw[:-4]))",
+        FRAMES,
+    ),
+    Mutation(
+        "protocol: long groups",
+        "boards/linnet_boards/protocol.py",
+        "group != 255 and at < len(data)",
+        "at < len(data)",
+        FRAMES,
+    ),
+    Mutation(
+        "conversation: asked again",
+        "boards/linnet_boards/conversation.py",
+        "            self._transport.write(sent)\n            answer",
+        "            self._transport.write(b'' if self.resent else sent)\n            answer",
+        SERVER,
+    ),
+    Mutation(
+        "conversation: old answers",
+        "boards/linnet_boards/conversation.py",
+        "request | protocol.ANSWER and frame.sequence == self._sequence",
+        "request | protocol.ANSWER",
+        SERVER,
+    ),
+    Mutation(
+        "deploy: what is there",
+        "boards/linnet_boards/deployment.py",
+        "if present[key] != _sha256(wanted)",
+        "if not present[key]",
+        "tests/test_boards_remote.py -k damaged_there",
+    ),
+    Mutation(
+        "build: over the memory",
+        "boards/linnet_boards/firmware.py",
+        "if taken > region.bytes:",
+        "if taken > 4 * region.bytes:",
+        "tests/test_firmware.py -k over_budget",
+    ),
+    Mutation(
+        "build: unused code",
+        "boards/linnet_boards/firmware.py",
+        '"--specs=nano.specs", "-Wl,--gc-sections", ',
+        '"--specs=nano.specs", ',
+        "tests/test_firmware.py -k used_is_linked",
+    ),
+    Mutation(
+        "budget: stack",
+        "boards/linnet_boards/budgets.py",
+        "(stack_bytes if target.stack == target.data else 0)",
+        "0",
+        f"{BUDGETS} -k of_a_microcontroller",
+    ),
+    Mutation(
+        "budget: speeds",
+        "boards/linnet_boards/budgets.py",
+        "if rows.cycles_per_word > weights.cycles_per_word",
+        "if rows.cycles_per_word",
+        f"{BUDGETS} -k how_fast",
+    ),
+    Mutation(
+        "budget: scratch",
+        "converter/linnet_converter/budget.py",
+        "kernels = kernels or budget.kernels(graph)",
+        "kernels = kernels or PORTABLE",
+        f"{BUDGETS} -k one_plan",
+    ),
+    Mutation(
+        "compare: there",
+        "boards/linnet_boards/commands/compare.py",
+        'row["here"] != row["there"]',
+        'row["here"] & 0xFF != row["there"] & 0xFF',
+        "tests/test_compare.py -k difference",
+    ),
+    Mutation(
         "bench: ratio",
         "runtime/linnet/measure.py",
         "float(np.median(ours.seconds) / np.median(theirs.seconds))",
@@ -284,10 +472,23 @@ MUTATIONS = (
 )
 
 
+LIBRARY = "runtime/linnet/liblinnet.so"
+PATHS = ("runtime", "converter", "boards", "tests", "build_support")
+
+# What changed is compiled, not all, and sooner than for use; what it computes is the same.
+BUILD = f"""
+import compiled, linnet_clib, pathlib
+files = [*linnet_clib.sources(), *linnet_clib.host_sources()]
+flags = ["-std=c11", "-O1", "-fPIC", "-fvisibility=hidden", "-pthread"]
+compiled.link(linnet_clib.compiler(), flags, files, pathlib.Path({LIBRARY!r}), ["-shared"])
+"""
+
+
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in PATHS),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "LINNET_SEED": "1",  # what is caught today is caught tomorrow
     }
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -309,9 +510,10 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return f"its text occurs {original.count(mutation.old)} times in {mutation.file}"
     try:
         path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
-        library = [sys.executable, "build_support/linnet_clib.py", "runtime/linnet/liblinnet.so"]
-        if mutation.file.startswith("kernels_c") and (built := run(library, tree)).returncode:
-            return f"does not compile: {last_line(built.stderr)}"
+        if mutation.file.startswith("kernels_c"):
+            built = run([sys.executable, "-c", BUILD], tree)
+            if built.returncode:
+                return f"does not compile: {last_line(built.stderr)}"
         tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
         if tests.returncode == 1:
             return ""
@@ -320,26 +522,40 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return "survived" if tests.returncode == 0 else f"pytest failed: {last_line(tests.stdout + tests.stderr)}"
     finally:
         path.write_text(original, encoding="utf-8")
-        if mutation.file.startswith("kernels_c"):
-            run(library, tree)
+        shutil.copy2(ROOT / LIBRARY, tree / LIBRARY)
+
+
+def copy_tree(tree: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    return tree
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
     parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
-    names = set(parser.parse_args().names)
-    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
+    options = parser.parse_args()
+    every = (*MUTATIONS, *mutations_imports.MUTATIONS)
+    chosen = [mutation for mutation in every if not options.names or mutation.name in options.names]
     survivors = 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, tree / name)
-        for mutation in chosen:
-            problem = verdict(tree, mutation)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for job in range(options.jobs):
+            trees.put(copy_tree(Path(folder, str(job))))
+
+        def attempt(mutation: Mutation) -> str:
+            tree = trees.get()
+            try:
+                return verdict(tree, mutation)
+            finally:
+                trees.put(tree)
+
+        for mutation, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
             survivors += problem not in {"", NOT_HERE}
             print(f"{mutation.name:24} {problem or 'caught'}", flush=True)
     if survivors:

@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_emulator(where: str) -> None:
     if where == EMULATOR:
-        raise LinnetError("the emulator is for `linnet bench`; the results would be those of this machine")
+        raise LinnetError(
+            "an emulated board with Linux is for `linnet bench`; its results would be those of this machine"
+        )
 
 
 # ---------------------------------------------------------------------------------------------- validate
@@ -93,6 +95,18 @@ class Answers:
         self, inputs: Iterable[npt.NDArray[Any]], operator: int | None = None
     ) -> Iterator[tuple[npt.NDArray[np.int32], int]]:
         return self.device.answers(inputs, operator, lambda line: self.on_retry(f"linnet: connecting again: {line}"))
+
+
+# ---------------------------------------------------------------------------------------------- compare
+
+
+def hashes(
+    where: str, model: str, kernels: str | None, values: npt.NDArray[Any], say: Callable[[str], None]
+) -> tuple[int, ...]:
+    """`linnet compare --on`: of each operator's values."""
+    _refuse_emulator(where)
+    with Ssh(where) as ssh:
+        return Device.of(ssh, model, kernels=kernels, say=say).hashes(values)
 
 
 # ---------------------------------------------------------------------------------------------- bench
@@ -205,13 +219,26 @@ def _health_text(before: Machine, after: Machine) -> str:
 
 
 def _count(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> int:
-    if args.threads != (1,):
-        raise LinnetError("instructions are counted on one thread: leave --threads out")
     where = emulator.emulated_board(args.board)
-    found = emulator.count(Path(args.model), model, values, where, args.kernels)
+    path = Path(args.model)
+    found = emulator.count(path, model, values, where, args.kernels)
+    several = [
+        emulator.count_threads(path, model, values, where, threads, args.kernels)
+        for threads in args.threads
+        if threads > 1
+    ]
     if args.json:
+        more = {"threads": [{**asdict(each), "speedup": found.instructions / each.path} for each in several]}
         print(
-            to_json({"model": args.model, "on": EMULATOR, **asdict(found), **_per_mac(found.instructions, found.macs)})
+            to_json(
+                {
+                    "model": args.model,
+                    "on": EMULATOR,
+                    **asdict(found),
+                    **_per_mac(found.instructions, found.macs),
+                    **(more if several else {}),
+                }
+            )
         )
         return 0
     rows = [
@@ -230,7 +257,25 @@ def _count(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> 
         f"{found.instructions:,} instructions, {found.macs:,} MACs, {_ratio(found.instructions, found.macs)} per MAC"
     )
     print(f"{head}\n{total}\n\n{table(rows, ('operator', 'kind', 'kernel', 'instructions', 'MACs', 'per MAC'))}")
+    if several:
+        print(_threads_text(found.instructions, several))
     return 0
+
+
+def _threads_text(alone: int, several: list[emulator.ThreadsCount]) -> str:
+    rows = [("1", f"{alone:,}", f"{alone:,}", f"{alone:,}", "1.00")]
+    rows += [
+        (
+            str(each.threads),
+            f"{each.instructions:,}",
+            f"{each.busiest:,}",
+            f"{each.path:,}",
+            f"{alone / each.path:.2f}",
+        )
+        for each in several
+    ]
+    heads = ("threads", "instructions", "busiest thread", "waited for", "at best")
+    return f"\n{table(rows, heads)}\nat best: how much faster, if a step were handed out in no time"
 
 
 def _per_mac(instructions: int, macs: int) -> dict[str, float | None]:
