@@ -60,8 +60,18 @@ class Count:
     ops: tuple[OperatorCount, ...]
 
 
-def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kernels: str | None = None) -> Count:
-    """path: the model file.  model: the same, opened here.  values: the prepared input. Raises LinnetError."""
+def count(
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    kernels: str | None = None,
+    ram: int | None = None,
+) -> Count:
+    """path: the model file.  model: the same, opened here.  values: the prepared input.  ram: as `linnet.load` has it.
+
+    Raises LinnetError.
+    """
     program = linnet_run(where.target)
     with tempfile.TemporaryDirectory(prefix="linnet-count-") as name:
         folder = Path(name)
@@ -70,7 +80,10 @@ def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kern
         info = json.loads(_emulate(where, [], [str(program), "--info"]))
         counting = ["-plugin", f"{plugin},mark={info['mark']},out={folder / 'counts'}"]
         options = ["--marks", *([] if kernels is None else ["--kernels", kernels])]
-        ran = json.loads(_emulate(where, counting, [str(program), str(path), str(folder / "input"), *options]))
+        options += [] if ram is None else ["--arena", str(ram)]
+        ran = json.loads(
+            _emulate(where, counting, [str(program), str(path.absolute()), str(folder / "input"), *options])
+        )
         counts = np.array((folder / "counts").read_text().split(), np.int64)
     if ran["answers"][0]["values"] != model.run_quantized(values).ravel().tolist():
         raise LinnetError(f"{path}: the answer there is not the answer here: please report this")

@@ -29,9 +29,15 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def open_answers(
-    where: str, board_name: str | None, model: str, kernels: str | None, on_retry: Callable[[str], None]
+    where: str,
+    board_name: str | None,
+    model: str,
+    kernels: str | None,
+    ram: int | None,
+    on_retry: Callable[[str], None],
 ) -> AbstractContextManager[Any]:
     """`linnet validate --on`. on_retry: is told of connections that broke."""
     if on_firmware.is_firmware(where, board_name):
+        on_firmware.refuse(kernels, ram)
         return on_firmware.opened(where, board_name, model)
-    return on_board.open_answers(where, model, kernels, on_retry)
+    return on_board.open_answers(where, model, kernels, ram, on_retry)
