@@ -22,7 +22,10 @@ from queue import SimpleQueue
 import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
+COPIED = (
+    "kernels_c", "runtime", "converter", "boards", "tests", "tools", "build_support", "examples", "pyproject.toml",
+    "LICENSE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Mutation:
 X86 = "tests/test_kernels.py -k plain"
 NEON = "tests/test_kernels.py -k aarch64"
 DSP = "tests/test_kernels.py -k cortex-m4"
+FRAMES = "tests/test_frames.py"
+SERVER = "tests/test_server.py"
+BUDGETS = "tests/test_budgets.py"
 
 MUTATIONS = (
     Mutation("rounding", "kernels_c/src/requantize.h", "product + (1 << 30)", "product + (1 << 29)"),
@@ -229,6 +235,20 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: four products",
+        "kernels_c/src/neon/gemm_pack.c",
+        "other->low[j] < INT16_MIN || own.high[j] + other->high[j] > INT16_MAX",
+        "other->low[j] < INT16_MIN - 128 || own.high[j] + other->high[j] > INT16_MAX + 1",
+        NEON,
+    ),
+    Mutation(
+        "neon: four products of half the channels",
+        "kernels_c/src/neon/gemm_pack.c",
+        "pack_run(t, &to, 0, 8)",
+        "pack_run(t, &to, t->channels - 8, 8)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
@@ -263,6 +283,126 @@ MUTATIONS = (
         "int((start_a - start_b).min())",
     ),
     Mutation(
+        "firmware: crc",
+        "boards/firmware/frame.c",
+        "crc32(reader->bytes, count) == little_endian(reader->bytes + count)",
+        "little_endian(reader->bytes + count)",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: frame's room",
+        "boards/firmware/frame.c",
+        "reader->count == reader->capacity",
+        "reader->count > reader->capacity",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: long groups",
+        "boards/firmware/frame.c",
+        "reader->group != 0 && reader->group != 255",
+        "reader->group != 0",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: once only",
+        "boards/firmware/server.c",
+        "header[1] == HELLO || sequence != server.sequence)",
+        "header[1] == HELLO || sequence == sequence)",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: sequence",
+        "boards/firmware/server.c",
+        "sequence == (uint16_t)(server.sequence + 1)",
+        "sequence > server.sequence",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: whole rows",
+        "boards/firmware/server.c",
+        "count % LNT_ROW_BYTES != 0",
+        "count < LNT_ROW_BYTES - 1",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: end of the output",
+        "boards/firmware/server.c",
+        "answer == NULL || from > all",
+        "answer == NULL",
+        SERVER,
+    ),
+    Mutation("firmware: hash", "boards/firmware/server.c", "{y + i, x + j}", "{y + i, x}", SERVER),
+    Mutation(
+        "protocol: crc",
+        "boards/linnet_boards/protocol.py",
+        "len(raw) < 8 or zlib.crc32(raw[:-4])",
+        "len(raw) < 8 or (0 and zlib.crc32(raw[:-4]))",
+        FRAMES,
+    ),
+    Mutation(
+        "protocol: long groups",
+        "boards/linnet_boards/protocol.py",
+        "group != 255 and at < len(data)",
+        "at < len(data)",
+        FRAMES,
+    ),
+    Mutation(
+        "conversation: asked again",
+        "boards/linnet_boards/conversation.py",
+        "            self._transport.write(sent)\n            answer",
+        "            self._transport.write(b'' if self.resent else sent)\n            answer",
+        SERVER,
+    ),
+    Mutation(
+        "conversation: old answers",
+        "boards/linnet_boards/conversation.py",
+        "request | protocol.ANSWER and frame.sequence == self._sequence",
+        "request | protocol.ANSWER",
+        SERVER,
+    ),
+    Mutation(
+        "deploy: what is there",
+        "boards/linnet_boards/deployment.py",
+        "if present[key] != _sha256(wanted)",
+        "if not present[key]",
+        "tests/test_boards_remote.py -k damaged_there",
+    ),
+    Mutation(
+        "build: over the memory",
+        "boards/linnet_boards/firmware.py",
+        "if taken > region.bytes:",
+        "if taken > 4 * region.bytes:",
+        "tests/test_firmware.py -k over_budget",
+    ),
+    Mutation(
+        "budget: stack",
+        "boards/linnet_boards/budgets.py",
+        "(stack_bytes if target.stack == target.data else 0)",
+        "0",
+        BUDGETS,
+    ),
+    Mutation(
+        "budget: speeds",
+        "boards/linnet_boards/budgets.py",
+        "if rows.cycles_per_word > weights.cycles_per_word",
+        "if rows.cycles_per_word",
+        BUDGETS,
+    ),
+    Mutation(
+        "budget: scratch",
+        "converter/linnet_converter/budget.py",
+        "kernels = kernels or budget.kernels(graph)",
+        "kernels = kernels or PORTABLE",
+        BUDGETS,
+    ),
+    Mutation(
+        "compare: there",
+        "boards/linnet_boards/commands/compare.py",
+        'row["here"] != row["there"]',
+        'row["here"] & 0xFF != row["there"] & 0xFF',
+        "tests/test_compare.py -k difference",
+    ),
+    Mutation(
         "bench: ratio",
         "runtime/linnet/measure.py",
         "float(np.median(ours.seconds) / np.median(theirs.seconds))",
@@ -291,7 +431,7 @@ LIBRARY = "runtime/linnet/liblinnet.so"
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter", "boards")),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
     }

@@ -218,6 +218,12 @@ def test_values_of_an_operator(hosts: Hosts, model: Path) -> None:  # noqa: ARG0
     np.testing.assert_array_equal(values, traced.values.ravel())
 
 
+def test_compare(hosts: Hosts, model: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    told = json.loads(printed(capsys, "compare", model, "--on", "pi", "--kernels", "ref", "--json"))
+    assert told["same"] and len(told["operators"]) == len(GRAPH.ops)
+    assert len({op["there"] for op in told["operators"]}) == len(GRAPH.ops)
+
+
 def test_patience_ends(hosts: Hosts, model: Path) -> None:
     retries: list[str] = []
     with Ssh("dead") as ssh, pytest.raises(ConnectionLostError, match="timed out"):

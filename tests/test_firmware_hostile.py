@@ -123,7 +123,7 @@ def test_a_port_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
     """Builds without a compiler, into tmp_path/made."""
-    built = building.Built("mps2-an386", "ref", 1, 2, 3, 4, (), (), ())
+    built = building.Built("mps2-an386", "ref", 1, 2, 3, 4, (), (), (), ())
 
     def compiled(_graph: object, _board: object, made: Path, *_: object) -> building.Built:
         (made / "c").mkdir()

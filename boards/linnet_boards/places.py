@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy.typing as npt
+
 from . import on_board, on_firmware
 
 
@@ -41,3 +43,12 @@ def open_answers(
         on_firmware.refuse(kernels, ram)
         return on_firmware.opened(where, board_name, model)
     return on_board.open_answers(where, model, kernels, ram, on_retry)
+
+
+def hashes(args: argparse.Namespace, values: npt.NDArray[Any], say: Callable[[str], None]) -> tuple[int, ...]:
+    """`linnet compare --on`: a hash of what each operator computes there (`hashes.of_values`). say: what goes on."""
+    if on_firmware.is_firmware(args.on, args.board):
+        on_firmware.refuse(args.kernels, None)
+        with on_firmware.opened(args.on, args.board, args.model) as runner:
+            return tuple(record.hash for record in runner.device.run(values, operators=True).operators)
+    return on_board.hashes(args.on, args.model, args.kernels, values, say)
