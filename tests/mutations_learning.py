@@ -17,9 +17,9 @@ MUTATIONS = (
         f"{HELD_OUT} -k agree",
     ),
     Mutation(
-        "held out: twice the error",
+        "held out: standard errors",
         CONVERTER + "held_out.py",
-        "> 2 * gains.std(ddof=1)",
+        "> 3 * gains.std(ddof=1)",
         "> 0 * gains.std(ddof=1)",
         f"{HELD_OUT} -k agree",
     ),
