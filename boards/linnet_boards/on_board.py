@@ -219,13 +219,26 @@ def _health_text(before: Machine, after: Machine) -> str:
 
 
 def _count(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> int:
-    if args.threads != (1,):
-        raise LinnetError("instructions are counted on one thread: leave --threads out")
     where = emulator.emulated_board(args.board)
-    found = emulator.count(Path(args.model), model, values, where, args.kernels)
+    path = Path(args.model)
+    found = emulator.count(path, model, values, where, args.kernels)
+    several = [
+        emulator.count_threads(path, model, values, where, threads, args.kernels)
+        for threads in args.threads
+        if threads > 1
+    ]
     if args.json:
+        more = {"threads": [{**asdict(each), "speedup": found.instructions / each.path} for each in several]}
         print(
-            to_json({"model": args.model, "on": EMULATOR, **asdict(found), **_per_mac(found.instructions, found.macs)})
+            to_json(
+                {
+                    "model": args.model,
+                    "on": EMULATOR,
+                    **asdict(found),
+                    **_per_mac(found.instructions, found.macs),
+                    **(more if several else {}),
+                }
+            )
         )
         return 0
     rows = [
@@ -244,7 +257,25 @@ def _count(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> 
         f"{found.instructions:,} instructions, {found.macs:,} MACs, {_ratio(found.instructions, found.macs)} per MAC"
     )
     print(f"{head}\n{total}\n\n{table(rows, ('operator', 'kind', 'kernel', 'instructions', 'MACs', 'per MAC'))}")
+    if several:
+        print(_threads_text(found.instructions, several))
     return 0
+
+
+def _threads_text(alone: int, several: list[emulator.ThreadsCount]) -> str:
+    rows = [("1", f"{alone:,}", f"{alone:,}", f"{alone:,}", "1.00")]
+    rows += [
+        (
+            str(each.threads),
+            f"{each.instructions:,}",
+            f"{each.busiest:,}",
+            f"{each.path:,}",
+            f"{alone / each.path:.2f}",
+        )
+        for each in several
+    ]
+    heads = ("threads", "instructions", "busiest thread", "waited for", "at best")
+    return f"\n{table(rows, heads)}\nat best: how much faster, if a step were handed out in no time"
 
 
 def _per_mac(instructions: int, macs: int) -> dict[str, float | None]:
