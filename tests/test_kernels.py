@@ -88,7 +88,7 @@ def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cros
     for cpu in test_emulated.LINUX[target]:
         command = [*tools.run, "-cpu", cpu, str(program)]
         check([*command, *options("--family", "ref", "--cases", "20")])
-        check([*command, *options("--cases", "60")])
+        check([*command, *options("--cases", "90")])
 
 
 # What each of qemu's processors runs, the best first.
