@@ -428,6 +428,13 @@ MUTATIONS = (
         "tests/test_firmware.py -k over_budget",
     ),
     Mutation(
+        "build: unused code",
+        "boards/linnet_boards/firmware.py",
+        '"--specs=nano.specs", "-Wl,--gc-sections", ',
+        '"--specs=nano.specs", ',
+        "tests/test_firmware.py -k used_is_linked",
+    ),
+    Mutation(
         "budget: stack",
         "boards/linnet_boards/budgets.py",
         "(stack_bytes if target.stack == target.data else 0)",
