@@ -18,75 +18,54 @@ typedef struct block {
     uint32_t count;      /* pixels, a multiple of LNT_TILE; the last one may be there several times */
 } block;
 
-/* The pixels of one tile, of which `count` are known. */
-typedef struct pixels {
-    const int8_t *from[LNT_TILE];
-    int8_t *in2[LNT_TILE];
-    int8_t *out[LNT_TILE];
-    uint32_t count;
-} pixels;
-
 /* Taps behind the last whole word: what follows them may not be read. */
-static void widen_rest(const pixels *four, uint8_t *tile, uint32_t bytes) {
-    int8_t last[LNT_TILE][4] = {{0}};
-    const int8_t *rows[LNT_TILE];
-    for (uint32_t i = 0; i < LNT_TILE; i++) {
-        for (uint32_t k = 0; k < bytes % 4; k++) {
-            last[i][k] = four->from[i][bytes / 4 * 4 + k];
+static void widen_rest(const int8_t *const from[LNT_TILE], uint32_t bytes, uint8_t *tile) {
+    int16_t *to = (int16_t *)(void *)tile + (size_t)(bytes / 4) * 4 * LNT_TILE;
+    for (uint32_t i = 0; i < LNT_TILE; i++, to += 2) {
+        for (uint32_t k = 0; k < 4; k++) { /* 0, 2 then 1, 3 */
+            to[(k & 1) * 2 * LNT_TILE + (k >> 1)] = k < bytes % 4 ? from[i][bytes / 4 * 4 + k] : 0;
         }
-        rows[i] = last[i];
     }
-    lnt_dsp_widen(rows, tile + (size_t)(bytes / 4) * 8 * LNT_TILE, 1);
 }
 
-static void add_tile(const block *b, const pixels *four, uint8_t *tile, uint32_t bytes, bool with_shortcut) {
-    if (bytes >= 4) {
-        lnt_dsp_widen(four->from, tile, bytes / 4);
-    }
+/* The next pixels of a row: `tiles` times those that complete the four. */
+static uint8_t *add_tiles(const block *b, lnt_widening *four, uint32_t tiles, uint32_t bytes, uint8_t *tile) {
+    four->tile = tile;
+    four->tiles = tiles;
+    lnt_dsp_widen(four);
     if (bytes % 4 != 0) {
-        widen_rest(four, tile, bytes);
+        widen_rest(four->from, bytes, tile);
     }
-    int8_t **pointers = (int8_t **)(void *)(tile + b->taps_bytes);
-    if (with_shortcut) {
-        memcpy(pointers, four->in2, sizeof four->in2);
-        pointers += LNT_TILE;
-    }
-    memcpy(pointers, four->out, sizeof four->out);
+    return tile + (size_t)tiles * b->tile_bytes;
 }
 
-/* Up to four pixels that lie one behind the other. */
-static inline void add_pixels(pixels *four, const int8_t *from, uint32_t step, int8_t *in2, int8_t *out,
-                              uint32_t channels, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        four->from[four->count + i] = from + i * step;
-        four->in2[four->count + i] = in2 + i * channels;
-        four->out[four->count + i] = out + i * channels;
-    }
-    four->count += count;
-}
-
-/* Collect the taps of `count` pixels into what is still free of the block, with those pixels of the row before that did
- * not fill a tile in front: as the tiles are filled from the other end, none of them is overwritten unread. */
+/* Collect the taps of `count` pixels into what is still free of the block, with the `known` pixels of the row before
+ * that did not fill a tile in front: as tiles are filled from the other end, none of them is overwritten unread. */
 static const int8_t *collect(const block *b, const lnt_params *p, const lnt_operands *o, const lnt_fetch *f, uint32_t y,
-                             uint32_t x, uint32_t count, pixels *four) {
-    int8_t *room = (int8_t *)b->weights + (size_t)LNT_TILE * f->bytes - (size_t)(four->count + count) * f->bytes;
-    for (uint32_t i = 0; i < four->count; i++, room += f->bytes) {
-        memmove(room, four->from[i], f->bytes);
-        four->from[i] = room;
+                             uint32_t x, uint32_t count, const int8_t **from, uint32_t known) {
+    int8_t *room = (int8_t *)b->weights + (size_t)LNT_TILE * f->bytes - (size_t)(known + count) * f->bytes;
+    for (uint32_t i = 0; i < known; i++, room += f->bytes) {
+        memmove(room, from[i], f->bytes);
+        from[i] = room;
     }
     f->collect(p, o, y, x, count, room, f->bytes);
     return room;
 }
 
-/* b->count pixels or, at the end, less, from (*y, *x) on. */
+/* So many pixels from (*y, *x) on. */
 static void fill(const block *b, const lnt_params *p, const lnt_operands *o, const lnt_range *range, const lnt_fetch *f,
                  uint32_t *y, uint32_t *x, uint32_t left) {
-    uint32_t channels = p->out->channels, bytes = f->bytes;
+    uint32_t channels = p->out->channels, bytes = f->bytes, known = 0;
     uint8_t *tile = b->tiles;
-    pixels four = {.count = 0};
+    lnt_widening four = {.groups = bytes / 4,
+                         .skip = LNT_TILE * bytes - bytes / 4 * 4,
+                         .gap = bytes % 4 != 0 ? 8 * LNT_TILE : 0,
+                         .step = LNT_TILE * channels,
+                         .with_shortcut = p->in2 != NULL};
     while (left != 0) {
         uint32_t row = range->x + range->xn - *x, count = row < left ? row : left;
-        const int8_t *from = f->collect ? collect(b, p, o, f, *y, *x, count, &four) : lnt_pixel(&o->in, *y, *x, bytes);
+        const int8_t *from =
+            f->collect ? collect(b, p, o, f, *y, *x, count, four.from, known) : lnt_pixel(&o->in, *y, *x, bytes);
         int8_t *out = lnt_pixel(&o->out, *y, *x, channels);
         int8_t *in2 = p->in2 ? lnt_pixel(&o->in2, *y, *x, channels) : out;
         left -= count;
@@ -96,25 +75,26 @@ static void fill(const block *b, const lnt_params *p, const lnt_operands *o, con
             ++*y;
         }
         while (count != 0) {
-            uint32_t some = LNT_TILE;
-            if (four.count == 0 && count >= LNT_TILE) {
-                add_pixels(&four, from, bytes, in2, out, channels, LNT_TILE);
-            } else {
-                some = LNT_TILE - four.count < count ? LNT_TILE - four.count : count;
-                add_pixels(&four, from, bytes, in2, out, channels, some);
+            uint32_t some = LNT_TILE - known < count ? LNT_TILE - known : count;
+            uint32_t more = some == LNT_TILE && bytes % 4 == 0 ? count / LNT_TILE - 1 : 0; /* tiles of this row */
+            for (uint32_t i = 0; i < some; i++, known++, from += bytes, in2 += channels, out += channels) {
+                four.from[known] = from;
+                four.in2[known] = in2;
+                four.out[known] = out;
             }
-            from += some * bytes;
-            in2 += some * channels;
-            out += some * channels;
             count -= some;
-            while (left == 0 && count == 0 && four.count < LNT_TILE) {
-                add_pixels(&four, four.from[four.count - 1], 0, four.in2[four.count - 1], four.out[four.count - 1], 0,
-                           1);
+            for (; left == 0 && count == 0 && known < LNT_TILE; known++) {
+                four.from[known] = four.from[known - 1];
+                four.in2[known] = four.in2[known - 1];
+                four.out[known] = four.out[known - 1];
             }
-            if (four.count == LNT_TILE) {
-                add_tile(b, &four, tile, bytes, p->in2 != NULL);
-                tile += b->tile_bytes;
-                four.count = 0;
+            if (known == LNT_TILE) {
+                tile = add_tiles(b, &four, 1 + more, bytes, tile);
+                from += more * LNT_TILE * bytes;
+                in2 += more * LNT_TILE * channels;
+                out += more * LNT_TILE * channels;
+                count -= more * LNT_TILE;
+                known = 0;
             }
         }
     }

@@ -310,18 +310,28 @@ __attribute__((naked)) void lnt_dsp_tiles(__attribute__((unused)) const lnt_tile
         "pop {r4-r11, pc}\n");
 }
 
-/* clang-format on */
+/* r0-r3: the pixels' bytes, r12: where they go. */
+#define POINTERS                                                                                                       \
+    "ldmia r9, {r4-r7}\n"                                                                                              \
+    "stmia r12!, {r4-r7}\n"                                                                                            \
+    "add r4, r4, r8\n"                                                                                                 \
+    "add r5, r5, r8\n"                                                                                                 \
+    "add r6, r6, r8\n"                                                                                                 \
+    "add r7, r7, r8\n"                                                                                                 \
+    "stmia r9!, {r4-r7}\n"
 
-__attribute__((naked)) void lnt_dsp_widen(__attribute__((unused)) const int8_t *const pixels[4],
-                                          __attribute__((unused)) uint8_t *tile,
-                                          __attribute__((unused)) uint32_t groups) {
-    __asm volatile( //
+__attribute__((naked)) void lnt_dsp_widen(__attribute__((unused)) lnt_widening *widening) {
+    __asm volatile(
         ".syntax unified\n"
-        "push {r4-r11, lr}\n"
-        "mov r12, r1\n"
-        "mov lr, r2\n"
+        "push {r0, r4-r11, lr}\n"
+        "ldr r12, [r0, #48]\n"
         "ldmia r0, {r0-r3}\n"
         "1:\n"
+        "ldr r4, [sp]\n"
+        "ldr lr, [r4, #52]\n"
+        "cmp lr, #0\n"
+        "beq 3f\n"
+        "2:\n"
         "ldr r4, [r0], #4\n"
         "ldr r5, [r1], #4\n"
         "ldr r6, [r2], #4\n"
@@ -337,8 +347,30 @@ __attribute__((naked)) void lnt_dsp_widen(__attribute__((unused)) const int8_t *
         "sxtb16 r11, r7, ror #8\n"
         "stmia r12!, {r8-r11}\n"
         "subs lr, lr, #1\n"
+        "bne 2b\n"
+        "3:\n"
+        "ldr r11, [sp]\n"
+        "ldrd r4, r5, [r11, #56]\n" /* skip, gap */
+        "add r0, r0, r4\n"
+        "add r1, r1, r4\n"
+        "add r2, r2, r4\n"
+        "add r3, r3, r4\n"
+        "add r12, r12, r5\n"
+        "ldrd r8, r10, [r11, #64]\n" /* step, with_shortcut */
+        "add r9, r11, #32\n"
+        "cmp r10, #0\n"
+        "beq 4f\n"
+        "add r9, r11, #16\n"
+        POINTERS
+        "4:\n"
+        POINTERS
+        "ldr r4, [r11, #72]\n"
+        "subs r4, r4, #1\n"
+        "str r4, [r11, #72]\n"
         "bne 1b\n"
-        "pop {r4-r11, pc}\n");
+        "pop {r0, r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #endif

@@ -24,7 +24,20 @@ typedef struct lnt_tiles {
 
 void lnt_dsp_tiles(const lnt_tiles *tiles);
 
-/* Four pixels' bytes, 4 * groups of each, to one tile. */
-void lnt_dsp_widen(const int8_t *const pixels[4], uint8_t *tile, uint32_t groups);
+/* Tiles to fill. The assembly knows the order of the members, and moves in2 and out on. */
+typedef struct lnt_widening {
+    const int8_t *from[4]; /* the first tile's pixels */
+    int8_t *in2[4];
+    int8_t *out[4];
+    uint8_t *tile;
+    uint32_t groups; /* of four taps that may be read */
+    uint32_t skip;   /* bytes from behind those of a pixel to the same one of the next tile */
+    uint32_t gap;    /* bytes between those in the tile and its pointers */
+    uint32_t step;   /* bytes from an output pixel to the same one of the next tile */
+    uint32_t with_shortcut;
+    uint32_t tiles;
+} lnt_widening;
+
+void lnt_dsp_widen(lnt_widening *widening);
 
 #endif
