@@ -172,7 +172,9 @@ static void run_block(block *b, const lnt_operands *o) {
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     uint32_t rows = block_rows(p->op, range.n), columns = LNT_PLANE_COLUMNS / p->op->stride_w;
-    block b = {.p = p, .range = range};
+    block b;
+    b.p = p;
+    b.range = range;
     for (uint32_t y = range.y, end = range.y + range.n; y < end; y += b.range.n) {
         b.range.y = y;
         b.range.n = end - y < rows ? end - y : rows;

@@ -66,24 +66,34 @@ __attribute__((naked)) void lnt_dsp_split(__attribute__((unused)) const lnt_spli
                    "pop {r4-r11, pc}\n");
 }
 
-/* Four output columns of one row. r0-r3: their sums, r8: the first input row, r11: where the first goes, r12: bytes of a
- * pixel, lr: groups left. Weights of a kernel row: (w0, w1) and (w1, w2). */
+/* clang-format off */
+
+/* Four output columns of one row. r0-r3: their sums, r8: the first input row, r11: where the first goes, r12: bytes of
+ * a pixel, lr: groups left. Weights of a kernel row: (w0, w1) and (w1, w2). */
 #if LNT_DSP_DUAL_ISSUE
 
 /* Something beside each multiplication: mostly a load, two cycles ahead of its use at least. What the first row of the
  * next group needs is loaded here too, even behind the last group. */
 #define ROW_1(a, start, beside0, beside1, beside2, beside3, beside4, beside5, beside6, beside7)                        \
-    "smlatb r0, " a ", r6, " start("r0") beside0 "smlad r1, r5, r6, " start("r1") beside1                              \
-        "smlatb r2, r5, r6, " start("r2") beside2 "smlad r3, r9, r6, " start("r3") beside3                             \
-            "smlad r0, r5, r7, r0\n" beside4 "smlabt r1, r9, r7, r1\n" beside5                                        \
-                "smlad r2, r9, r7, r2\n" beside6 "smlabt r3, r10, r7, r3\n" beside7
+    "smlatb r0, " a ", r6, " start("r0") beside0                                                                       \
+    "smlad r1, r5, r6, " start("r1") beside1                                                                           \
+    "smlatb r2, r5, r6, " start("r2") beside2                                                                          \
+    "smlad r3, r9, r6, " start("r3") beside3                                                                           \
+    "smlad r0, r5, r7, r0\n" beside4                                                                                   \
+    "smlabt r1, r9, r7, r1\n" beside5                                                                                  \
+    "smlad r2, r9, r7, r2\n" beside6                                                                                   \
+    "smlabt r3, r10, r7, r3\n" beside7
 
 /* Words of columns a to e: the next row's come in the place of this row's. */
 #define ROW_2(a, b, c, d, e, start, beside0, beside1, beside2, beside3, beside4, beside5, beside6, beside7)            \
-    "smlatb r0, " a ", r6, " start("r0") beside0 "smlatb r1, " b ", r6, " start("r1") beside1                          \
-        "smlatb r2, " c ", r6, " start("r2") beside2 "smlatb r3, " d ", r6, " start("r3") beside3                      \
-            "smlad r0, " b ", r7, r0\n" beside4 "smlad r1, " c ", r7, r1\n" beside5                                    \
-                "smlad r2, " d ", r7, r2\n" beside6 "smlad r3, " e ", r7, r3\n" beside7
+    "smlatb r0, " a ", r6, " start("r0") beside0                                                                       \
+    "smlatb r1, " b ", r6, " start("r1") beside1                                                                       \
+    "smlatb r2, " c ", r6, " start("r2") beside2                                                                       \
+    "smlatb r3, " d ", r6, " start("r3") beside3                                                                       \
+    "smlad r0, " b ", r7, r0\n" beside4                                                                                \
+    "smlad r1, " c ", r7, r1\n" beside5                                                                                \
+    "smlad r2, " d ", r7, r2\n" beside6                                                                                \
+    "smlad r3, " e ", r7, r3\n" beside7
 
 #define FROM_BIAS(sum) "r10\n"
 #define FROM_SUM(sum) sum "\n"
@@ -114,21 +124,22 @@ __attribute__((naked)) void lnt_dsp_split(__attribute__((unused)) const lnt_spli
 
 /* step: bytes from a group to the next */
 #define FINISH(step, beside)                                                                                           \
-    "smmlar r0, r0, r6, r4\n" beside "smmlar r1, r1, r6, r4\n" LOAD("r7", PIXELS("0", step)) /* */                     \
-        "smmlar r2, r2, r6, r4\n"                                                                                      \
-        "ssat r0, #8, r0\n"                                                                                            \
-        "smmlar r3, r3, r6, r4\n"                                                                                      \
-        "ldr r6, [sp, #60]\n"                                                                                          \
-        "strb r0, [r11]\n"                                                                                             \
-        "ssat r1, #8, r1\n"                                                                                            \
-        "strb r1, [r11, r12]\n"                                                                                        \
-        "ssat r2, #8, r2\n"                                                                                            \
-        "add r11, r11, r12, lsl #1\n"                                                                                  \
-        "ssat r3, #8, r3\n"                                                                                            \
-        "strb r2, [r11]\n"                                                                                             \
-        "add r8, r8, #" step "\n"                                                                                      \
-        "strb r3, [r11, r12]\n"                                                                                        \
-        "add r11, r11, r12, lsl #1\n"
+    "smmlar r0, r0, r6, r4\n" beside                                                                                   \
+    "smmlar r1, r1, r6, r4\n" LOAD("r7", PIXELS("0", step))                                                            \
+    "smmlar r2, r2, r6, r4\n"                                                                                          \
+    "ssat r0, #8, r0\n"                                                                                                \
+    "smmlar r3, r3, r6, r4\n"                                                                                          \
+    "ldr r6, [sp, #60]\n"                                                                                              \
+    "strb r0, [r11]\n"                                                                                                 \
+    "ssat r1, #8, r1\n"                                                                                                \
+    "strb r1, [r11, r12]\n"                                                                                            \
+    "ssat r2, #8, r2\n"                                                                                                \
+    "add r11, r11, r12, lsl #1\n"                                                                                      \
+    "ssat r3, #8, r3\n"                                                                                                \
+    "strb r2, [r11]\n"                                                                                                 \
+    "add r8, r8, #" step "\n"                                                                                          \
+    "strb r3, [r11, r12]\n"                                                                                            \
+    "add r11, r11, r12, lsl #1\n"
 
 #define GROUP(taps) taps
 
@@ -170,23 +181,26 @@ __attribute__((naked)) void lnt_dsp_split(__attribute__((unused)) const lnt_spli
     "smlad r3, r4, r7, r3\n"
 
 #define GROUP(taps)                                                                                                    \
-    "ldr r3, [sp, #84]\n" taps("r8", "60", "r3", "r3", "r3") taps("r9", "68", "r0", "r1", "r2")                        \
-        taps("r10", "76", "r0", "r1", "r2") "ldrd r4, r5, [sp, #88]\n"                                                 \
-                                            "smmlar r0, r0, r4, r5\n"                                                  \
-                                            "smmlar r1, r1, r4, r5\n"                                                  \
-                                            "smmlar r2, r2, r4, r5\n"                                                  \
-                                            "ssat r0, #8, r0\n"                                                        \
-                                            "smmlar r3, r3, r4, r5\n"                                                  \
-                                            "ssat r1, #8, r1\n"                                                        \
-                                            "ssat r2, #8, r2\n"                                                        \
-                                            "strb r0, [r11]\n"                                                         \
-                                            "ssat r3, #8, r3\n"                                                        \
-                                            "strb r1, [r11, r12]\n"                                                    \
-                                            "add r11, r11, r12, lsl #1\n"                                              \
-                                            "strb r2, [r11]\n"                                                         \
-                                            "strb r3, [r11, r12]\n"                                                    \
-                                            "add r11, r11, r12, lsl #1\n"                                              \
-                                            "subs lr, lr, #1\n"
+    "ldr r3, [sp, #84]\n"                                                                                              \
+    taps("r8", "60", "r3", "r3", "r3")                                                                                 \
+    taps("r9", "68", "r0", "r1", "r2")                                                                                 \
+    taps("r10", "76", "r0", "r1", "r2")                                                                                \
+    "ldrd r4, r5, [sp, #88]\n"                                                                                         \
+    "smmlar r0, r0, r4, r5\n"                                                                                          \
+    "smmlar r1, r1, r4, r5\n"                                                                                          \
+    "smmlar r2, r2, r4, r5\n"                                                                                          \
+    "ssat r0, #8, r0\n"                                                                                                \
+    "smmlar r3, r3, r4, r5\n"                                                                                          \
+    "ssat r1, #8, r1\n"                                                                                                \
+    "ssat r2, #8, r2\n"                                                                                                \
+    "strb r0, [r11]\n"                                                                                                 \
+    "ssat r3, #8, r3\n"                                                                                                \
+    "strb r1, [r11, r12]\n"                                                                                            \
+    "add r11, r11, r12, lsl #1\n"                                                                                      \
+    "strb r2, [r11]\n"                                                                                                 \
+    "strb r3, [r11, r12]\n"                                                                                            \
+    "add r11, r11, r12, lsl #1\n"                                                                                      \
+    "subs lr, lr, #1\n"
 
 #define BEGIN_ROW                                                                                                      \
     "add r9, r8, #" ROW "\n"                                                                                           \
@@ -204,7 +218,6 @@ __attribute__((naked)) void lnt_dsp_split(__attribute__((unused)) const lnt_spli
 /* The frame: 0-59 the arguments in their order, but 12 code for a row's groups and 56 for one group; 60-83 weights,
  * 84 bias, 88 multiplier doubled, 92 zero point, 96 row, 100 place in the table of outputs, 104 that table's end, 108 a
  * group that is not whole, 112 where that goes, or 0. */
-/* clang-format off */
 __attribute__((naked)) void lnt_dsp_filter(__attribute__((unused)) const lnt_filter *filter) {
     __asm volatile(
         ".syntax unified\n"

@@ -90,7 +90,7 @@
 /* clang-format off */
 
 #define SATURATE(bits)                                                                                                 \
-    "ssat r0, #" bits ", r0\nssat r1, #" bits ", r1\nssat r2, #" bits ", r2\nssat r3, #" bits ", r3\n"                  \
+    "ssat r0, #" bits ", r0\nssat r1, #" bits ", r1\nssat r2, #" bits ", r2\nssat r3, #" bits ", r3\n"                 \
     "ssat r4, #" bits ", r4\nssat r5, #" bits ", r5\nssat r6, #" bits ", r6\nssat r7, #" bits ", r7\n"
 
 #define SHIFT_EACH                                                                                                     \
