@@ -3,10 +3,10 @@
  * Usage: waiting MODEL.lnt THREADS RUNS [FAMILY]
  *
  * A step is what the net does between two calls of the trace hook. Of each step that run counts in which it was
- * quickest: on a machine with other work the others say how long that took. Every inference that counts follows one that
- * does not, so that workers are awake and caches filled, as in a stream of pictures. Prints, in nanoseconds: the sum of
- * the steps with one thread, with THREADS, the part of the latter in which one thread alone worked, and the time that
- * threads waited for others inside shared steps, summed over the threads. */
+ * quickest: on a machine with other work the others say how long that took. Every inference that counts follows one
+ * that does not, so that workers are awake and caches filled, as in a stream of pictures. Prints, in nanoseconds: the
+ * sum of the steps with one thread, with THREADS, the part of the latter in which one thread alone worked, and the time
+ * that threads waited for others inside shared steps, summed over the threads. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <inttypes.h>
@@ -26,8 +26,8 @@ typedef struct step {
     int64_t readings; /* of the clock meanwhile, likewise */
 } step;
 
-/* What one thread has worked in each step of the inference. Nobody else looks at it meanwhile: threads that write to the
- * same cache lines would wait for that. */
+/* What one thread has worked in each step of the inference. Nobody else looks at it meanwhile: threads that write to
+ * the same cache lines would wait for that. */
 typedef struct record {
     int64_t busy[MOST_STEPS];
 } record;
@@ -130,8 +130,8 @@ static void print(const session *s, const watch *alone, const watch *shared, lon
         steps_shared += best->shared != 0;
     }
     printf("{\"threads\": %" PRIu32 ", \"runs\": %ld, \"kernels\": \"%s\", \"steps\": %" PRIu32
-           ", \"steps_shared\": %" PRIu32 ", \"one_thread_ns\": %" PRId64 ", \"ns\": %" PRId64 ", \"alone_ns\": %" PRId64
-           ", \"waiting_ns\": %" PRId64 "}\n",
+           ", \"steps_shared\": %" PRIu32 ", \"one_thread_ns\": %" PRId64 ", \"ns\": %" PRId64
+           ", \"alone_ns\": %" PRId64 ", \"waiting_ns\": %" PRId64 "}\n",
            s->threads, runs, s->family, shared->steps, steps_shared, one, all, whole, waiting);
 }
 

@@ -1,5 +1,6 @@
-/* Persistent worker threads. Nobody is given a task: whoever is awake takes the next one, the caller too, so that a
- * worker that wakes late, or never, costs the others its share of the work but no waiting. */
+/* Persistent worker threads. Each begins with its own share of a step's tasks, so that what it computed in the step
+ * before is in its cache, and goes on with what others have not begun: a worker that wakes late, or never, costs the
+ * others its share of the work but no waiting. */
 #define _POSIX_C_SOURCE 200809L /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 #include "linnet_threads.h"
@@ -14,15 +15,11 @@
  * does between two steps for all threads. */
 enum { AWAKE_NS = 50000, PAUSES = 16 };
 
-enum { MOST_TASKS = 32 }; /* at a time: bits of `unclaimed` */
+/* As cut.c counts work. With AVX-512 it is done in less than a microsecond, which is about what sharing a step costs;
+ * slower kernels could gain from less, but networks have few steps in between. */
+enum { LEAST_WORK = 200000 };
 
-/* Multiply-accumulates that take a few microseconds, as long as sharing them would save: some 80 a nanosecond in
- * AVX-512, 5 to 30 on ARM. */
-#if defined(__x86_64__)
-enum { LEAST_WORK = 400000 };
-#else
-enum { LEAST_WORK = 100000 };
-#endif
+enum { MOST_TASKS = 32 }; /* at a time: bits of `unclaimed` */
 
 typedef struct worker {
     pthread_t thread;
@@ -36,7 +33,7 @@ struct lnt_threads {
     atomic_uint unclaimed; /* a bit for each task that nobody has taken */
     atomic_uint unfinished;
     atomic_uint count; /* how many there were */
-    uint32_t first;    /* which task bit 0 is; this, task and arg are written while unclaimed is 0, read after a claim */
+    uint32_t first; /* which task bit 0 is; this, task and arg are written while unclaimed is 0, read after a claim */
     void (*task)(void *arg, uint32_t i);
     void *arg;
     atomic_uint sleepers;
@@ -119,11 +116,12 @@ static void run_tasks(lnt_threads *t, uint32_t i) {
 }
 
 /* Sleep until there are tasks; false when the workers are to stop. A sleeper first says that it sleeps and then looks
- * for tasks, a caller first has tasks and then looks for sleepers: one of them sees the other. */
+ * for tasks, a caller first has tasks and then looks for sleepers: one of them sees the other. Who is woken too late
+ * for a step does not sleep on, but awaits the next one awake: else it would be late for all of them. */
 static bool sleep_for_work(lnt_threads *t) {
     pthread_mutex_lock(&t->mutex);
     atomic_fetch_add(&t->sleepers, 1);
-    while (atomic_load(&t->unclaimed) == 0 && !t->stopping) {
+    if (atomic_load(&t->unclaimed) == 0 && !t->stopping) {
         pthread_cond_wait(&t->work, &t->mutex);
     }
     atomic_fetch_sub(&t->sleepers, 1);
