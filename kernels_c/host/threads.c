@@ -15,9 +15,13 @@
  * does between two steps for all threads. */
 enum { AWAKE_NS = 50000, PAUSES = 16 };
 
-/* As cut.c counts work. With AVX-512 it is done in less than a microsecond, which is about what sharing a step costs;
- * slower kernels could gain from less, but networks have few steps in between. */
-enum { LEAST_WORK = 200000 };
+/* As cut.c counts work. Done in about a microsecond with AVX-512, which is what sharing a step costs, in 3 to 100 with
+ * other kernels of x86-64: those could share smaller steps too, but tall ones are seldom smaller. */
+#if defined(__x86_64__)
+enum { LEAST_WORK = 400000 };
+#else
+enum { LEAST_WORK = 100000 };
+#endif
 
 enum { MOST_TASKS = 32 }; /* at a time: bits of `unclaimed` */
 
