@@ -14,25 +14,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
+
+import mutations_imports
+from mutation import Mutation
 
 import linnet
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("kernels_c", "runtime", "converter", "tests", "tools", "build_support", "examples", "pyproject.toml")
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One line broken: `old` becomes `new` in `file`; `tests` must notice. Some only can where a kernel family runs."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: str = "tests/test_bytes.py"
-    family: str = "ref"
+COPIED = (
+    "kernels_c", "runtime", "converter", "boards", "tests", "tools", "build_support", "examples", "pyproject.toml",
+    "LICENSE",
+)  # fmt: skip
 
 
 X86 = "tests/test_kernels.py -k plain"
@@ -40,6 +35,9 @@ NEON = "tests/test_kernels.py -k aarch64"
 THREADS = "tests/test_threads.py -k cut"
 WORKERS = "tests/test_threads.py -k workers_in_c"
 DSP = "tests/test_kernels.py -k cortex-m4"
+FRAMES = "tests/test_frames.py"
+SERVER = "tests/test_server.py"
+BUDGETS = "tests/test_budgets.py"
 
 MUTATIONS = (
     Mutation("rounding", "kernels_c/src/requantize.h", "product + (1 << 30)", "product + (1 << 29)"),
@@ -350,6 +348,20 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: four products",
+        "kernels_c/src/neon/gemm_pack.c",
+        "other->low[j] < INT16_MIN || own.high[j] + other->high[j] > INT16_MAX",
+        "other->low[j] < INT16_MIN - 128 || own.high[j] + other->high[j] > INT16_MAX + 1",
+        NEON,
+    ),
+    Mutation(
+        "neon: four products of half the channels",
+        "kernels_c/src/neon/gemm_pack.c",
+        "pack_run(t, &to, 0, 8)",
+        "pack_run(t, &to, t->channels - 8, 8)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
@@ -384,6 +396,126 @@ MUTATIONS = (
         "int((start_a - start_b).min())",
     ),
     Mutation(
+        "firmware: crc",
+        "boards/firmware/frame.c",
+        "crc32(reader->bytes, count) == little_endian(reader->bytes + count)",
+        "little_endian(reader->bytes + count)",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: frame's room",
+        "boards/firmware/frame.c",
+        "reader->count == reader->capacity",
+        "reader->count > reader->capacity",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: long groups",
+        "boards/firmware/frame.c",
+        "reader->group != 0 && reader->group != 255",
+        "reader->group != 0",
+        FRAMES,
+    ),
+    Mutation(
+        "firmware: once only",
+        "boards/firmware/server.c",
+        "header[1] == HELLO || sequence != server.sequence)",
+        "header[1] == HELLO || sequence == sequence)",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: sequence",
+        "boards/firmware/server.c",
+        "sequence == (uint16_t)(server.sequence + 1)",
+        "sequence > server.sequence",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: whole rows",
+        "boards/firmware/server.c",
+        "count % LNT_ROW_BYTES != 0",
+        "count < LNT_ROW_BYTES - 1",
+        SERVER,
+    ),
+    Mutation(
+        "firmware: end of the output",
+        "boards/firmware/server.c",
+        "answer == NULL || from > all",
+        "answer == NULL",
+        SERVER,
+    ),
+    Mutation("firmware: hash", "boards/firmware/server.c", "{y + i, x + j}", "{y + i, x}", SERVER),
+    Mutation(
+        "protocol: crc",
+        "boards/linnet_boards/protocol.py",
+        "len(raw) < 8 or zlib.crc32(raw[:-4])",
+        "len(raw) < 8 or (0 and zlib.crc32(raw[:-4]))",
+        FRAMES,
+    ),
+    Mutation(
+        "protocol: long groups",
+        "boards/linnet_boards/protocol.py",
+        "group != 255 and at < len(data)",
+        "at < len(data)",
+        FRAMES,
+    ),
+    Mutation(
+        "conversation: asked again",
+        "boards/linnet_boards/conversation.py",
+        "            self._transport.write(sent)\n            answer",
+        "            self._transport.write(b'' if self.resent else sent)\n            answer",
+        SERVER,
+    ),
+    Mutation(
+        "conversation: old answers",
+        "boards/linnet_boards/conversation.py",
+        "request | protocol.ANSWER and frame.sequence == self._sequence",
+        "request | protocol.ANSWER",
+        SERVER,
+    ),
+    Mutation(
+        "deploy: what is there",
+        "boards/linnet_boards/deployment.py",
+        "if present[key] != _sha256(wanted)",
+        "if not present[key]",
+        "tests/test_boards_remote.py -k damaged_there",
+    ),
+    Mutation(
+        "build: over the memory",
+        "boards/linnet_boards/firmware.py",
+        "if taken > region.bytes:",
+        "if taken > 4 * region.bytes:",
+        "tests/test_firmware.py -k over_budget",
+    ),
+    Mutation(
+        "budget: stack",
+        "boards/linnet_boards/budgets.py",
+        "(stack_bytes if target.stack == target.data else 0)",
+        "0",
+        f"{BUDGETS} -k of_a_microcontroller",
+    ),
+    Mutation(
+        "budget: speeds",
+        "boards/linnet_boards/budgets.py",
+        "if rows.cycles_per_word > weights.cycles_per_word",
+        "if rows.cycles_per_word",
+        f"{BUDGETS} -k how_fast",
+    ),
+    Mutation(
+        "budget: scratch",
+        "converter/linnet_converter/budget.py",
+        "kernels = kernels or budget.kernels(graph)",
+        "kernels = kernels or PORTABLE",
+        f"{BUDGETS} -k one_plan",
+    ),
+    Mutation(
+        "compare: there",
+        "boards/linnet_boards/commands/compare.py",
+        'row["here"] != row["there"]',
+        'row["here"] & 0xFF != row["there"] & 0xFF',
+        "tests/test_compare.py -k difference",
+    ),
+    Mutation(
         "bench: ratio",
         "runtime/linnet/measure.py",
         "float(np.median(ours.seconds) / np.median(theirs.seconds))",
@@ -407,10 +539,14 @@ MUTATIONS = (
 )
 
 
+LIBRARY = "runtime/linnet/liblinnet.so"
+
+
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter", "boards")),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
     }
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -432,8 +568,8 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return f"its text occurs {original.count(mutation.old)} times in {mutation.file}"
     try:
         path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
-        library = [sys.executable, "build_support/linnet_clib.py", "runtime/linnet/liblinnet.so"]
-        if mutation.file.startswith("kernels_c") and (built := run(library, tree)).returncode:
+        build = [sys.executable, "build_support/linnet_clib.py", LIBRARY]
+        if mutation.file.startswith("kernels_c") and (built := run(build, tree)).returncode:
             return f"does not compile: {last_line(built.stderr)}"
         tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
         if tests.returncode == 1:
@@ -443,26 +579,40 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return "survived" if tests.returncode == 0 else f"pytest failed: {last_line(tests.stdout + tests.stderr)}"
     finally:
         path.write_text(original, encoding="utf-8")
-        if mutation.file.startswith("kernels_c"):
-            run(library, tree)
+        shutil.copy2(ROOT / LIBRARY, tree / LIBRARY)
+
+
+def copy_tree(tree: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    return tree
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
     parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
-    names = set(parser.parse_args().names)
-    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
+    options = parser.parse_args()
+    every = (*MUTATIONS, *mutations_imports.MUTATIONS)
+    chosen = [mutation for mutation in every if not options.names or mutation.name in options.names]
     survivors = 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, tree / name)
-        for mutation in chosen:
-            problem = verdict(tree, mutation)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for job in range(options.jobs):
+            trees.put(copy_tree(Path(folder, str(job))))
+
+        def attempt(mutation: Mutation) -> str:
+            tree = trees.get()
+            try:
+                return verdict(tree, mutation)
+            finally:
+                trees.put(tree)
+
+        for mutation, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
             survivors += problem not in {"", NOT_HERE}
             print(f"{mutation.name:24} {problem or 'caught'}", flush=True)
     if survivors:

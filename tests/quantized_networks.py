@@ -1,4 +1,4 @@
-"""QDQ ONNX files by onnxruntime's quantizer, made from the hard networks: what the import tests start from."""
+"""What the import tests share: the hard networks quantized by onnxruntime, and comparisons with interpreters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ import hard_networks
 import numpy as np
 import numpy.typing as npt
 import onnx
+import pytest
+
+from linnet.errors import LinnetError
+from linnet_converter.imports import convert, steps
+from linnet_converter.quantize import Preprocessing
 
 FOLDER = Path(__file__).parent / "quantized"
 
@@ -82,3 +87,18 @@ def smooth(shape: tuple[int, int, int], count: int, seed: int = 5) -> npt.NDArra
     coarse = rng.uniform(0, 255, (count, 4, 4, shape[2]))
     rows, columns = (np.minimum(np.arange(n) * 4 // n, 3) for n in shape[:2])
     return np.clip(coarse[:, rows][:, :, columns] + rng.normal(0, 20, (count, *shape)), 0, 255).astype(np.uint8)
+
+
+def operator_steps(result: convert.Import, path: Path, count: int = 3) -> list[steps.OperatorSteps]:
+    if path.suffix == ".tflite":
+        pytest.importorskip("ai_edge_litert", reason="no TFLite interpreter: pip install ai-edge-litert")
+    reference = steps.open_reference(path, result.graph.mean, result.graph.std)
+    return steps.compare(result.graph, reference, smooth(result.graph.tensors[0].shape, count))
+
+
+def refusal(path: Path, preprocessing: Preprocessing | None = None) -> str:
+    with pytest.raises(LinnetError) as caught:
+        convert.convert(path, preprocessing)
+    message = str(caught.value)
+    assert message and "\n" not in message and len(message) < 600
+    return message

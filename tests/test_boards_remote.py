@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import compiled
 import digits
 import fake_ssh
 import linnet_cross
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import small_networks
 from fake_ssh import Hosts
-from linnet_clib import CFLAGS, KERNELS, host_sources, sources
+from linnet_clib import host_sources, sources
 from PIL import Image
 
 import linnet
@@ -32,15 +32,9 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (40, 12, 10, 3)).astype(np.ui
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, cc: list[str]) -> Path:
     """linnet-run for this machine, which the hosts of these tests are."""
-    output = tmp_path_factory.mktemp("program") / "linnet-run"
-    flags = [flag for flag in CFLAGS if flag not in {"-shared", "-fvisibility=hidden", "-O3"}]
-    includes = [f"-I{KERNELS / 'include'}", f"-I{KERNELS / 'src'}"]
-    files = [
-        *map(str, sorted(linnet_cross.PROGRAM.glob("*.c"))),
-        *map(str, (*sources(), *host_sources())),  # not the library, which keeps its inner functions to itself
-    ]
-    subprocess.run([*cc, *flags, "-O1", *includes, "-o", str(output), *files], check=True)
-    return output
+    # not the library, which keeps its inner functions to itself
+    files = [*sorted(linnet_cross.PROGRAM.glob("*.c")), *sources(), *host_sources()]
+    return compiled.link(cc, compiled.PROGRAM, files, tmp_path_factory.mktemp("program") / "linnet-run")
 
 
 @pytest.fixture
@@ -245,6 +239,12 @@ def test_values_of_an_operator(hosts: Hosts, model: Path) -> None:  # noqa: ARG0
             list(there.answers([PIXELS[0]]))
     (traced,) = local.trace(PIXELS[0], [last - 1])
     np.testing.assert_array_equal(values, traced.values.ravel())
+
+
+def test_compare(hosts: Hosts, model: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    told = json.loads(printed(capsys, "compare", model, "--on", "pi", "--kernels", "ref", "--json"))
+    assert told["same"] and len(told["operators"]) == len(GRAPH.ops)
+    assert len({op["there"] for op in told["operators"]}) == len(GRAPH.ops)
 
 
 def test_patience_ends(hosts: Hosts, model: Path) -> None:

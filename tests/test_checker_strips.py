@@ -14,7 +14,7 @@ from test_checker import PLACEMENT, STEP, code
 
 import linnet
 from linnet.format_gen import DType, Family, InputKind, Layout
-from linnet_converter import lnt_file, planner
+from linnet_converter import lnt_file, planner, schedule
 from linnet_converter.plan import Placement, Plan, Step
 from linnet_converter.qgraph import QGraph
 from linnet_converter.schedule import total_rows
@@ -68,7 +68,7 @@ def roomy(kept: dict[int, int], columns: int = 3) -> Plan:
             first = op
             while first - 1 in kept:
                 first -= 1
-            steps += planner.stream(GRAPH, range(first, op + 1), 1, strips)
+            steps += schedule.stream(GRAPH, range(first, op + 1), 1, strips)
     return Plan(Family.ref, arena, tuple(placements), tuple(steps))
 
 

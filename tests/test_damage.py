@@ -8,23 +8,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import compiled
 import pytest
 import random_networks
 import small_networks
+from linnet_clib import ROOT, sources
 
 from linnet.format_gen import InputKind
 from linnet_converter.qgraph import QGraph
 
-ROOT = Path(__file__).resolve().parent.parent
-FLAGS = [
-    "-std=c11",
-    "-g",
-    "-O1",
-    "-fno-omit-frame-pointer",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-]
-SOURCES = [ROOT / "tests/c/fuzz_damage.c", *sorted((ROOT / "kernels_c/src").glob("**/*.c"))]
+SOURCES = [ROOT / "tests/c/fuzz_damage.c", *sources()]
 
 TRUNCATED, CRC, FORMAT, TENSOR, OPERATOR, PLACEMENT, STEP = -3, -6, -7, -8, -9, -11, -12
 
@@ -32,13 +25,7 @@ TRUNCATED, CRC, FORMAT, TENSOR, OPERATOR, PLACEMENT, STEP = -3, -6, -7, -8, -9, 
 @pytest.fixture(scope="module")
 def fuzz(tmp_path_factory: pytest.TempPathFactory, cc: list[str]) -> Path:
     folder = tmp_path_factory.mktemp("fuzz")
-    probe = folder / "probe.c"
-    probe.write_text("int main(void) { return 0; }\n")
-    if subprocess.run([*cc, *FLAGS, "-o", folder / "probe", probe], capture_output=True, check=False).returncode:
-        pytest.skip(f"{cc[0]} has no address sanitizer: apt install gcc libc6-dev")
-    includes = [f"-I{ROOT / 'kernels_c/include'}", f"-I{ROOT / 'kernels_c/src'}"]
-    subprocess.run([*cc, *FLAGS, *includes, *SOURCES, "-o", folder / "fuzz_damage"], check=True)
-    return folder / "fuzz_damage"
+    return compiled.link(cc, compiled.sanitized(cc, folder), SOURCES, folder / "fuzz_damage")
 
 
 def one_block() -> QGraph:

@@ -12,19 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import conftest
 import pytest
 import random_networks
 import small_networks
+from linnet_clib import ROOT, sources
 
 from linnet_converter import oracle
 from linnet_converter.qgraph import QGraph
 
-ROOT = Path(__file__).resolve().parent.parent
 RUNNER = ROOT / "tests/c/run_model.c"
 VECTORS = ROOT / "tests/c/cortex_m/vectors.c"
-FLAGS = ["-std=c11", "-O2", f"-I{ROOT / 'kernels_c/include'}", f"-I{ROOT / 'kernels_c/src'}"]
-LIBRARY = sorted((ROOT / "kernels_c/src").glob("**/*.c"))
 
 NETWORKS: dict[str, Callable[[], QGraph]] = {
     "classifier": lambda: small_networks.classifier(softmax=True),
@@ -56,9 +55,8 @@ class Board:
         ]
 
     def places(self) -> list[str]:
-        """Where the linker is to put a program."""
+        """Where the linker is to put a program, which has VECTORS among its files."""
         return [
-            str(VECTORS),
             f"-Wl,--section-start=.vectors={self.start:#x}",
             f"-Wl,-Ttext-segment={self.start + 0x8000:#x}",
         ]
@@ -95,9 +93,8 @@ def parse(text: str) -> Answer:
     return Answer(tuple(re.findall(r"^op \d+ \w+ ([0-9a-f]{8})$", text, re.MULTILINE)), answer)
 
 
-def build(compiler: Sequence[str], output: Path, *more: str | Path) -> Path:
-    subprocess.run([*compiler, *FLAGS, RUNNER, *LIBRARY, *more, "-o", output], check=True, timeout=300)
-    return output
+def build(compiler: Sequence[str], output: Path, *more: Path, linking: Sequence[str] = ()) -> Path:
+    return compiled.link(compiler, compiled.PLAIN, [RUNNER, *sources(), *more], output, linking)
 
 
 def run(command: Sequence[str | Path], folder: Path) -> Answer:
@@ -148,7 +145,7 @@ def test_cortex_m(cpu: str, folder: Path, expected: dict[str, Answer], require_t
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     qemu = require_tool("qemu-system-arm", "qemu-system-arm")
     board = CORTEX_M[cpu]
-    program = build(board.compiler(gcc, cpu), folder / cpu, *board.places())
+    program = build(board.compiler(gcc, cpu), folder / cpu, VECTORS, linking=board.places())
     for name, answer in expected.items():
         for way, options in WAYS.items():
             arguments = [f"{name}.lnt", f"{name}.bin", "--poison", *options]

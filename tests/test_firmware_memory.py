@@ -10,7 +10,7 @@ import converted
 import numpy as np
 import pytest
 
-from linnet_boards import board, building, on_firmware
+from linnet_boards import board, budgets, building, on_firmware
 from linnet_converter import arch, recipe
 
 pytestmark = pytest.mark.emulator
@@ -41,6 +41,7 @@ def run_within(name: str, ram: int, width: float, size: int, classes: int, folde
     uses = {use["what"]: use["bytes"] for use in report["uses"] if use["region"] == target.data}
     assert set(uses) == {"arena", "stack", "variables"}
     assert sum(uses.values()) <= ram
+    assert uses["variables"] <= budgets.variables_bytes(made.graph) <= uses["variables"] + 32
     return uses
 
 

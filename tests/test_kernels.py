@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import compiled
 import conftest
 import pytest
 import test_emulated
@@ -19,8 +20,6 @@ from linnet_clib import ROOT, sources
 
 CHECKER = sorted((ROOT / "tests/c/kernels").glob("*.c"))
 WRONG = ROOT / "tests/c/kernels/wrong/families.c"
-FLAGS = ["-std=c11", "-g", f"-I{ROOT / 'kernels_c/include'}", f"-I{ROOT / 'kernels_c/src'}"]
-SANITIZERS = ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 SEED = os.environ.get("LINNET_SEED") or str(random.SystemRandom().randrange(2**32))
 
 CRASH = "memory that is no buffer's"
@@ -36,11 +35,13 @@ MISTAKES = dict.fromkeys(
 ) | {"read": CRASH, "weights_read": CRASH, "pack_less": "unwritten", "takes_nothing": "it takes none of"}
 
 
-def build(compiler: Sequence[str], output: Path, *options: str, families: Path | None = None) -> Path:
-    files = [*CHECKER, *(path for path in sources() if families is None or path.name != families.name)]
-    command = [*compiler, *FLAGS, *options, *map(str, files), *([str(families)] if families else []), "-o", str(output)]
-    subprocess.run(command, check=True, timeout=300)
-    return output
+def build(
+    compiler: Sequence[str], output: Path, flags: Sequence[str], *more: Path, linking: Sequence[str] = ()
+) -> Path:
+    """Files in `more` take the place of the library's of the same name."""
+    names = {path.name for path in more}
+    files = [*CHECKER, *(path for path in sources() if path.name not in names), *more]
+    return compiled.link(compiler, flags, files, output, linking)
 
 
 def check(command: Sequence[str | Path]) -> None:
@@ -53,16 +54,16 @@ def options(*more: str) -> list[str]:
     return ["--seed", SEED, *more]
 
 
-@pytest.mark.parametrize("flags", [["-O2"], SANITIZERS], ids=["plain", "sanitized"])
+@pytest.mark.parametrize("flags", [compiled.PLAIN, compiled.SANITIZED], ids=["plain", "sanitized"])
 def test_here(flags: list[str], cc: list[str], tmp_path: Path) -> None:
-    program = build(cc, tmp_path / "check_kernels", *flags)
+    program = build(cc, tmp_path / "check_kernels", flags)
     check([program, *options("--family", "ref", "--cases", "100")])
     check([program, *options()])
 
 
 @pytest.fixture(scope="module")
 def mistaken(cc: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(cc, tmp_path_factory.mktemp("wrong") / "check_wrong", "-O2", families=WRONG)
+    return build(cc, tmp_path_factory.mktemp("wrong") / "check_wrong", compiled.PLAIN, WRONG)
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -83,7 +84,7 @@ def test_all_mistakes_are_listed(mistaken: Path) -> None:
 @pytest.mark.parametrize("target", test_emulated.LINUX)
 def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cross]) -> None:
     tools = cross(target)
-    program = build(tools.cc, tmp_path / "check_kernels", "-O2")
+    program = build(tools.cc, tmp_path / "check_kernels", compiled.PLAIN)
     for cpu in test_emulated.LINUX[target]:
         command = [*tools.run, "-cpu", cpu, str(program)]
         check([*command, *options("--family", "ref", "--cases", "20")])
@@ -94,9 +95,8 @@ def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cros
 def test_families_with_plans_of_their_own_are_no_choice(tmp_path: Path, cross: Callable[[str], conftest.Cross]) -> None:
     """The kernels for Cortex-M can run on 32-bit ARM under Linux, where plans have no scratch for them."""
     tools = cross("armhf")
-    program = tmp_path / "family_names"
-    command = [*tools.cc, *FLAGS, str(ROOT / "tests/c/family_names.c"), *map(str, sources()), "-o", str(program)]
-    subprocess.run(command, check=True, timeout=300)
+    files = [ROOT / "tests/c/family_names.c", *sources()]
+    program = compiled.link(tools.cc, compiled.PLAIN, files, tmp_path / "family_names")
     listed = subprocess.run([*tools.run, str(program)], capture_output=True, text=True, check=True, timeout=60)
     names = listed.stdout.split()
     assert names[-1] == "ref"
@@ -109,6 +109,7 @@ def test_cortex_m(cpu: str, tmp_path: Path, require_tool: Callable[[str, str], s
     gcc = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     qemu = require_tool("qemu-system-arm", "qemu-system-arm")
     board = test_emulated.CORTEX_M[cpu]
-    program = build(board.compiler(gcc, cpu), tmp_path / "check_kernels", "-O2", *board.places())
+    made = tmp_path / "check_kernels"
+    program = build(board.compiler(gcc, cpu), made, compiled.PLAIN, test_emulated.VECTORS, linking=board.places())
     check(board.command(qemu, program, options("--family", "ref", "--cases", "20")))
     check(board.command(qemu, program, options("--cases", "60")))

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import compiled
 import conftest
 import linnet_clib
 import linnet_cross
@@ -23,11 +24,8 @@ MOST_KILOBYTES = 1 << 20  # what the program has taken when it has not taken wha
 
 
 def build(cc: Sequence[str], output: Path) -> Path:
-    includes = [f"-I{linnet_clib.KERNELS / folder}" for folder in ("include", "src")]
     files = [*sorted(linnet_cross.PROGRAM.glob("*.c")), *linnet_clib.sources(), *linnet_clib.host_sources()]
-    flags = ["-std=c11", "-O1", "-static", "-pthread"]
-    subprocess.run([*cc, *flags, *includes, *map(str, files), "-o", str(output)], check=True)
-    return output
+    return compiled.link(cc, compiled.PROGRAM, files, output)
 
 
 @pytest.fixture(scope="module")

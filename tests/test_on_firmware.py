@@ -169,10 +169,10 @@ def test_stand_ins() -> None:
             with pytest.raises(LinnetError, match="cannot be emulated; known are"):
                 on_firmware.emulated(machine)
             continue
-        there, ram = on_firmware.emulated(machine)
+        there = on_firmware.emulated(machine)
         assert there.cortex_m and there.cortex_m.flags == machine.cortex_m.flags
         assert there.core == machine.core
-        assert (ram is None) == (machine.cortex_m.emulator == name)
+        assert (there == machine) == (machine.cortex_m.emulator == name)
         assert machine.core in estimate.COSTS
     assert on_firmware.is_firmware("serial:/dev/ttyACM0", None)
     assert on_firmware.is_firmware("emulator", "mps2-an385")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import compiled
 import linnet_clib
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from linnet_converter.plan import Plan
 from linnet_converter.planner import Planner
 from linnet_converter.qgraph import QGraph
 
-KERNELS = linnet_clib.KERNELS
+SOURCES = [path for path in linnet_clib.sources() if path.name != "families.c"]
 MADE_UP = Path(__file__).parent / "c/family/made_up.c"
 FUZZ = Path(__file__).parent / "c/fuzz_damage.c"
 
@@ -33,12 +34,9 @@ FUZZ = Path(__file__).parent / "c/fuzz_damage.c"
 @pytest.fixture(scope="module")
 def made_up(cc: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library with the made-up family as `dsp`."""
-    library = tmp_path_factory.mktemp("library") / "lib.so"
-    sources = [*linnet_clib.sources(), *linnet_clib.host_sources()]
-    files = [path for path in sources if path.name != "families.c"]
-    folders = [f"-I{KERNELS / folder}" for folder in ("include", "src")]
-    subprocess.run([*cc, *linnet_clib.CFLAGS, *folders, "-o", library, *files, MADE_UP], check=True)
-    return library
+    flags = ["-std=c11", "-O1", "-fPIC", "-pthread", "-fvisibility=hidden"]
+    files = [*SOURCES, *linnet_clib.host_sources(), MADE_UP]
+    return compiled.link(cc, flags, files, tmp_path_factory.mktemp("library") / "lib.so", ["-shared"])
 
 
 @pytest.fixture
@@ -130,22 +128,16 @@ def test_without_the_family() -> None:
 @pytest.mark.usefixtures("_with_family")
 def test_no_damage_to_a_packed_file_does_harm(cc: list[str], tmp_path: Path) -> None:
     """As test_damage.py, with packed constants and scratch: what opens also runs, in kernels that use both."""
-    flags = ["-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    flags += ["-fno-sanitize=signed-integer-overflow"]  # this family packs biases too, which nobody checks there
-    probe = tmp_path / "probe.c"
-    probe.write_text("int main(void) { return 0; }\n")
-    if subprocess.run([*cc, *flags, "-o", tmp_path / "probe", probe], capture_output=True, check=False).returncode:
-        pytest.skip(f"{cc[0]} has no address sanitizer: apt install gcc libc6-dev")
-    files = [path for path in linnet_clib.sources() if path.name != "families.c"]
-    folders = [f"-I{KERNELS / folder}" for folder in ("include", "src")]
-    subprocess.run([*cc, *flags, *folders, "-o", tmp_path / "fuzz", FUZZ, MADE_UP, *files], check=True)
+    # this family packs biases too, which nobody checks there
+    flags = [*compiled.sanitized(cc, tmp_path), "-fno-sanitize=signed-integer-overflow"]
+    fuzz = compiled.link(cc, flags, [FUZZ, MADE_UP, *SOURCES], tmp_path / "fuzz")
     graph = small_networks.classifier(softmax=True)
     kernels = HostKernels(graph, Family.dsp)
     made = [Planner(graph, kernels=kernels).smallest(), planner.plan_layer_by_layer(graph, kernels)]
     model = tmp_path / "model.lnt"
     model.write_bytes(lnt_file.write(graph, made, kernels))
     environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0"}
-    command: list[str | Path] = [tmp_path / "fuzz", model, "11", "5000"]
+    command: list[str | Path] = [fuzz, model, "17", "3000"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
     taken = [int(line.split(" accepted")[0].split()[-1]) for line in done.stdout.splitlines()]

@@ -93,7 +93,7 @@ def test_boards_are_facts() -> None:
         assert machine.clock_mhz > 0 and machine.cores > 0 and machine.title and machine.source
         assert machine.l2_bytes == 0 or machine.l2_bytes > machine.l1_bytes > 0
     assert (board("stm32f746-disco").ram_bytes, board("stm32f746-disco").flash_bytes) == (320 << 10, 1 << 20)
-    assert board("raspberry-pi-pico").arena_limit == 248 << 10
+    assert board("raspberry-pi-pico").arena_limit == 260 << 10
     assert board("nucleo-h743zi").arena_limit == 512 << 10
     assert board("rpi4").flash_bytes is None
     assert board("rpi4").cache_bytes == 1 << 20
@@ -117,7 +117,7 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     for picture in sorted((digits.FOLDER / "calibration").iterdir())[::16]:
         shutil.copy(picture, folder)
     out = tmp_path_factory.mktemp("out") / "m.lnt"
-    return ["convert", digits.ONNX, "--calibrate", folder, "--preprocess", "torch", "-o", out]
+    return ["convert", digits.ONNX, "--calibrate", folder, "--preprocess", "torch", "--quality", "fast", "-o", out]
 
 
 def test_convert_within_ram(common: list[object], capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,7 +153,7 @@ def test_convert_within_flash(common: list[object], capsys: pytest.CaptureFixtur
 
 
 def test_convert_for_a_board(common: list[object], graph: QGraph, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("stm32f746-disco", "rpi4", "raspberry-pi-pico"):
+    for name in ("rpi4", "workstation"):
         machine = board(name)
         expected = budget.choose(graph, budget.Budget(machine.arena_limit, cache=machine.cache_bytes))
         assert json_of(capsys, *common, "--board", name)["arena_bytes"] == expected.arena_bytes

@@ -81,7 +81,7 @@ def test_a_curve_falls() -> None:
 def test_the_same_network_gives_the_same_plans() -> None:
     graph = network("0.35@96")
     for push_rows in (False, True):
-        first, second = (Planner(graph, push_rows=push_rows) for _ in range(2))
+        first, second = planned("0.35@96", push_rows), Planner(graph, push_rows=push_rows)
         assert first.curve() == second.curve()
         asked = first.smallest().arena_bytes - 200
         assert first.within(asked) == second.within(asked) == Planner(graph, push_rows=push_rows).within(asked)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -204,3 +206,74 @@ def test_json_has_no_infinity() -> None:
     text = report.to_json({"a": float("inf"), "b": [float("nan"), 1.5], "c": "ü"})
     assert json.loads(text) == {"a": None, "b": [None, 1.5], "c": "ü"}
     assert "ü" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_leaves_no_temporary_file(tmp_path: Path, number: signal.Signals) -> None:
+    code = (
+        "import sys, tempfile, time\n"
+        "from importlib.metadata import EntryPoint\n"
+        "from types import SimpleNamespace\n"
+        "from linnet import cli\n"
+        "def run(_):\n"
+        "    with tempfile.TemporaryDirectory(dir=sys.argv[1]):\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "cli.entry_points = lambda group: [EntryPoint('wait', 'linnet.cli', group)]\n"
+        "cli._import = lambda _: SimpleNamespace(HELP='', add_arguments=lambda _: None, run=run)\n"
+        "sys.exit(cli.main(['wait']))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert process.stderr.read() == b""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_text_is_printed(folder: Path) -> None:
+    """As JSON has it, wherever stdout takes UTF-8 only."""
+    name = b"\xff.png"
+    (folder / os.fsdecode(name)).write_bytes((folder / "good.png").read_bytes())
+    code = "import sys; from linnet.cli import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    for options in ([], ["--json"]):
+        command = [sys.executable, "-c", code, "run", "m.lnt", os.fsdecode(name), "good.png", *options]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=True, env=environment)
+        assert b"\\udcff.png" in done.stdout
+    assert os.fsencode(json.loads(done.stdout)["pictures"][0]["picture"]) == name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threads", "0"], "argument --threads: '0' is no number: it must be 1 or more"),
+        (["--threads", "-1"], "'-1' is no number"),
+        (["--threads", "1,abc"], "'abc' is no number"),
+        (["--threads", "1,,2"], "'' is no number"),
+        (["--runs", "1.5"], "'1.5' is no number"),
+        (["--ram", "9" * 400], "is not a size such as 128K"),
+        (["--ram", "-1K"], "expected one argument"),
+        (["--ram", "1T"], "is not a size such as 128K"),
+    ],
+)
+def test_numbers_that_are_none(
+    folder: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", str(folder / "m.lnt"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_too_much_is_refused_before_anything_runs(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from linnet.commands import bench
+
+    assert cli.main(["bench", str(folder / "m.lnt"), "--runs", "1" + 15 * "0"]) == 1
+    assert "there is not enough memory: " in capsys.readouterr().err
+    monkeypatch.setattr(bench, "measured", lambda *_: pytest.fail("measured"))
+    assert cli.main(["bench", str(folder / "m.lnt"), "--threads", "1,257"]) == 1
+    assert "257 threads" in capsys.readouterr().err

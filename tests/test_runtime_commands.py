@@ -263,6 +263,7 @@ def test_labels(tmp_path: Path) -> None:
         "b.png": 4,
     }
     assert pictures.labels(csv(tmp_path, "\ufefffile, class_index\na.png, 3\n"), 1) == {"a.png": 4}
+    assert pictures.labels(csv(tmp_path, "file,class_index\r\n\r\na.png,3\r\na.png,3\r\n")) == {"a.png": 3}
 
 
 @pytest.mark.parametrize(
@@ -273,6 +274,9 @@ def test_labels(tmp_path: Path) -> None:
         ("file,label\na.png,3\n", "no column 'class_index'"),
         ("file,class_index\na.png,3\nb.png,cat\n", r"labels\.csv:3: class_index is 'cat'"),
         ("file,class_index\na.png\n", "class_index is None"),
+        ("class_index,file\n3\n", r"labels\.csv:2: this line names no file"),
+        ('file,class_index\n"",3\n', r"labels\.csv:2: this line names no file"),
+        ('file,class_index\n"a.png,3\n', "class_index is None"),
         ("file,class_index\na.png,1\na.png,2\n", "'a.png' has two different classes"),
     ],
 )

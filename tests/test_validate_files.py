@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -24,7 +25,6 @@ from linnet_converter import (
     conversion,
     onnx_reader,
     pictures,
-    reference_cache,
     validate_files,
     validate_state,
     validation,
@@ -34,7 +34,6 @@ from linnet_converter.tally import Compared, Tally
 from linnet_converter.validate_state import Settings, State
 
 SOURCE = Path(__file__).parent / "exporters/torch_ts17_relu_dw5.onnx"
-OTHER = Path(__file__).parent / "exporters/torch_ts13_norm_softmax.onnx"
 PICTURES = 40
 
 
@@ -233,7 +232,9 @@ def test_a_state_of_something_else_is_refused(folder: Path, changed: str, capsys
         found["settings"]["against"] = "0"
         state.write_text(json.dumps(found))
     assert cli.main(arguments(folder, *options)) == 1
-    what = {"fewer": "the pictures", "against": "the network it is compared with"}.get(changed, f"the {changed}")
+    what = {"fewer": "the pictures", "against": "the network it is compared with or its interpreter"}.get(
+        changed, f"the {changed}"
+    )
     assert f"since it stopped {what} changed: start anew, without --resume" in capsys.readouterr().err
     assert state.exists()
 
@@ -266,6 +267,67 @@ def test_where_the_state_cannot_be_written(
     assert json.loads(captured.out)["images"] == PICTURES - 1
 
 
+@pytest.mark.parametrize("text", ["my notes", "{}", '{"version": 1}'])
+def test_another_file_is_no_place_for_the_state(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be written over, and removed at the end."""
+    notes = folder / "notes.txt"
+    notes.write_text(text)
+    assert cli.main(arguments(folder, "--state", notes)) == 1
+    assert "notes.txt: this is no state of `linnet validate`: name another file" in capsys.readouterr().err
+    assert notes.read_text() == text
+
+
+def test_places_that_the_state_may_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = stopped(folder)
+    validated(capsys, folder, "--state", state)  # starts anew
+    assert not state.exists()
+    state.touch()
+    validated(capsys, folder, "--state", state)
+    assert not state.exists()
+    device = folder / "pipe"
+    os.mkfifo(device)
+    validated(capsys, folder, "--state", device)  # as /dev/null
+    assert device.exists()
+
+
+def test_weights_beside_the_reference_count(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = onnx.load(SOURCE)
+    reference = folder / "reference.onnx"
+    onnx.save(model, reference, save_as_external_data=True, location="weights", size_threshold=0)
+    command = [str(reference) if word == str(SOURCE) else word for word in arguments(folder, "--resume")]
+    command += ["--state", str(folder / "state.json")]
+    paths = pictures.find(folder / "images")
+    settings = Settings.of(str(folder / "m.lnt"), str(reference), paths, pictures.labels(folder / "labels.csv"))
+    (folder / "state.json").write_bytes(State(settings, done=PICTURES - 1, tally=Tally(images=1)).as_json())
+    weights = bytearray((folder / "weights").read_bytes())
+    weights[:4] = np.float32(0.5).tobytes()
+    (folder / "weights").write_bytes(weights)
+    assert cli.main(command) == 1
+    assert "the network it is compared with" in capsys.readouterr().err
+
+
+def test_file_names_that_are_no_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "images/0000.png").rename(folder / "images" / os.fsdecode(b"\xff.png"))
+    command = [word for word in arguments(folder) if word not in {"--labels-csv", str(folder / "labels.csv")}]
+    assert cli.main(command) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == PICTURES - 1
+
+
+def test_no_more_models_than_pictures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[object] = []
+    open_reference = validation.open_reference
+
+    def counted(*given: Any) -> Any:
+        opened.append(1)
+        return open_reference(*given)
+
+    monkeypatch.setattr(validation, "open_reference", counted)
+    validated(capsys, folder, "--workers", "1000", "--limit", "3")
+    assert len(opened) == 3
+
+
 # ---------------------------------------------------------------------------------------------- the reference's cache
 
 
@@ -292,33 +354,33 @@ def test_the_float_network_computes_each_picture_once(
     assert len(computed) == 1
 
 
-def test_cached_logits_are_exact_and_of_one_network(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    narrow, wide = rng.normal(size=7).astype(np.float32).astype(np.float64), rng.normal(size=7)
-    with ReferenceCache(tmp_path / "c") as cache:
-        cache.put(b"n", b"1", narrow)
-        cache.put(b"n", b"2", wide)
-    with ReferenceCache(tmp_path / "c") as cache:
-        for picture, expected in ((b"1", narrow), (b"2", wide)):
-            found = cache.get(b"n", picture)
-            assert found is not None and found.dtype == np.float64
-            np.testing.assert_array_equal(found, expected)
-        assert cache.get(b"m", b"1") is None
-    mean, std = (127.5,) * 3, (127.5,) * 3
-    names = {
-        reference_cache.identity(SOURCE, mean, std),
-        reference_cache.identity(OTHER, mean, std),
-        reference_cache.identity(SOURCE, (0.0,) * 3, std),
-        reference_cache.identity(SOURCE, mean, (1.0,) * 3),
-    }
-    assert len(names) == 4
-    assert reference_cache.identity(SOURCE, mean, std) in names
-
-
 def test_what_is_no_cache_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments(folder, "--reference-cache", folder / "labels.csv")) == 1
     assert "no cache of reference logits" in capsys.readouterr().err
     assert (folder / "labels.csv").read_text().startswith("file,class_index")
+
+
+def test_a_cache_that_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is left over is written at the end, when a disk may be full."""
+    opened = ReferenceCache.__init__
+
+    def read_only(self: ReferenceCache, path: Path) -> None:
+        opened(self, path)
+        self._file.execute("PRAGMA query_only = 1")
+
+    monkeypatch.setattr(ReferenceCache, "__init__", read_only)
+    assert cli.main(arguments(folder, "--reference-cache", folder / "logits.sqlite")) == 1
+    assert capsys.readouterr().err.endswith("logits.sqlite: attempt to write a readonly database\n")
+
+
+def test_a_reference_that_is_none_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "g.onnx").write_text("garbage")
+    command = [str(folder / "g.onnx") if word == str(SOURCE) else word for word in arguments(folder)]
+    assert cli.main([*command, "--reference-cache", str(folder / "c")]) == 1
+    error = capsys.readouterr().err
+    assert "g.onnx: not an ONNX file" in error and error.count("\n") == 1
 
 
 # ---------------------------------------------------------------------------------------------- memory

@@ -96,7 +96,8 @@ def measure_one_network() -> Size | None:
         return None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = dropin.write(folder, Family.dsp, [f"q8_{kernel}_dsp" for kernel in ONE_NETWORK])
+        kernels = [f"q8_{kernel}_dsp" for kernel in ONE_NETWORK]
+        files = dropin.write(folder, Family.dsp, kernels, target.name, target.flags)
         shape = dropin.Shape(network_crc=0, height=1, row_bytes=1, operators=1, outputs=1, output_type="int32_t")
         dropin.write_model(folder, shape, bytes(16), 16)  # neither the model nor the arena is counted
         gcc = [f"{target.prefix}gcc", *target.flags, "-Os", "-ffunction-sections", "-fdata-sections"]

@@ -72,8 +72,10 @@ static void record(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t 
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *at = (const uint8_t *)data + (size_t)i * row_bytes;
         for (uint32_t j = 0; j < xn; j++, at += pixel) {
-            uint32_t place[2] = {y + i, x + j};
-            r->hash += fnv1a(fnv1a(2166136261u, (const uint8_t *)place, sizeof place), at, pixel);
+            uint32_t numbers[2] = {y + i, x + j};
+            uint8_t place[sizeof numbers];
+            memcpy(place, numbers, sizeof place);
+            r->hash += fnv1a(fnv1a(2166136261u, place, sizeof place), at, pixel);
         }
     }
     firmware_mark_start();

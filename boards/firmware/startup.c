@@ -49,6 +49,12 @@ static void fill(uint32_t *from, const uint32_t *to, uint32_t word) {
     }
 }
 
+static void copy(uint32_t *to, const uint32_t *end, const uint32_t *from) {
+    while (to < end) {
+        *to++ = *from++;
+    }
+}
+
 __attribute__((noreturn)) void reset_handler(void) {
     *port_register(0xE000ED08) = (uint32_t)vectors; /* VTOR */
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
@@ -60,10 +66,7 @@ __attribute__((noreturn)) void reset_handler(void) {
     __asm volatile("dsb\n isb" ::: "memory");
     uint32_t here;
     fill(firmware_stack_limit, &here - 16, PAINT); /* not what this function is using */
-    const uint32_t *source = firmware_data_source;
-    for (uint32_t *to = firmware_data_start; to < firmware_data_end;) {
-        *to++ = *source++;
-    }
+    copy(firmware_data_start, firmware_data_end, firmware_data_source);
     fill(firmware_bss_start, firmware_bss_end, 0);
     port_start();
     main();
@@ -71,10 +74,15 @@ __attribute__((noreturn)) void reset_handler(void) {
     __builtin_unreachable();
 }
 
-uint32_t stack_used(void) {
-    const uint32_t *at = firmware_stack_limit;
-    while (at < firmware_stack_top && *at == PAINT) {
-        at++;
+static uint32_t painted_words(const uint32_t *from, const uint32_t *to) {
+    uint32_t count = 0;
+    while (from + count < to && from[count] == PAINT) {
+        count++;
     }
-    return (uint32_t)(firmware_stack_top - at) * 4;
+    return count;
+}
+
+uint32_t stack_used(void) {
+    uint32_t all = (uint32_t)firmware_stack_top - (uint32_t)firmware_stack_limit;
+    return all - 4 * painted_words(firmware_stack_limit, firmware_stack_top);
 }

@@ -23,7 +23,7 @@ class Board:
         armv7-a, armv8-a, x86-64.
     features: extensions of it that kernels may use: dsp, fpu, mve, neon, dotprod, avx2.
     ram_bytes: all of its RAM.  arena_bytes: of these the largest piece in one, where the arena lies.
-    reserve_bytes: of that piece, what stays for the stack, the library's state and the application.
+    reserve_bytes: of that piece, what stays for the system, or on a microcontroller for the stack.
     flash_bytes: where the model file lies beside the program; None where it is loaded from a disk or card.
     l1_bytes, l2_bytes: data cache of one core, and the cache behind it, as far as the arena goes through them; 0: none.
     source: where these figures come from.
@@ -79,14 +79,18 @@ def names() -> tuple[str, ...]:
 def _read(name: str) -> Board:
     fields: dict[str, Any] = tomllib.loads((_data() / f"{name}.toml").read_text(encoding="utf-8"))
     flash = fields.pop("flash_kib", None)
-    sizes = {f"{key}_bytes": 1024 * fields.pop(f"{key}_kib") for key in ("ram", "arena", "reserve", "l1", "l2")}
+    sizes = {f"{key}_bytes": 1024 * fields.pop(f"{key}_kib") for key in ("ram", "arena", "l1", "l2")}
+    sizes["reserve_bytes"] = 1024 * fields.pop("reserve_kib", 0)
     features = tuple(fields.pop("features"))
     firmware = fields.pop("cortex_m", None)
+    cortex_m = None if firmware is None else parse(name, firmware)
+    if cortex_m:
+        sizes["reserve_bytes"] = cortex_m.stack_bytes if cortex_m.stack == cortex_m.data else 0
     return Board(
         name=name,
         features=features,
         flash_bytes=None if flash is None else 1024 * flash,
-        cortex_m=None if firmware is None else parse(name, firmware),
+        cortex_m=cortex_m,
         **sizes,
         **fields,
     )

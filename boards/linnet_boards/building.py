@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,25 +16,21 @@ from linnet.errors import LinnetError
 from linnet.format_gen import DType, Family
 from linnet.report import table
 from linnet_converter import budget, host_kernels, lnt_file
-from linnet_converter.budget import Budget
-from linnet_converter.plan import Plan
 from linnet_converter.qgraph import QGraph
 from linnet_converter.weights_read import weight_words
 
-from . import Board, dropin
-from .cortex_m import CortexM, Region, family
-from .firmware import Builder, Use, over
+from . import Board, budgets, dropin
+from .cortex_m import CortexM, Region
+from .firmware import MODEL, Builder, Use, over
 
 ELF, DROP_IN, REPORT = "firmware.elf", "c", "build.json"
-ALIGNMENT_LOSS = 64
-"""Bytes that may be lost between sections."""
 
 
 @dataclass(frozen=True)
 class Built:
     """What came of it. weight_words: that one inference reads.  uses: who takes what.
 
-    regions: those of the board, as far as firmware may use them.
+    regions: those of the board, as far as firmware may use them.  warnings: what it still needs to run.
     """
 
     board: str
@@ -46,15 +42,23 @@ class Built:
     kernels: tuple[str, ...]
     uses: tuple[Use, ...]
     regions: tuple[Region, ...]
+    warnings: tuple[str, ...]
 
 
 def build(
-    graph: QGraph, board: Board, folder: Path, *, push_rows: bool, ram: int | None = None, stack: int | None = None
+    graph: QGraph,
+    board: Board,
+    folder: Path,
+    *,
+    push_rows: bool,
+    ram: int | None = None,
+    stack: int | None = None,
+    planned_for: Board | None = None,
 ) -> Built:
     """Write the folder, all of it or nothing.
 
     push_rows: whether the picture comes row by row, or must lie in RAM whole.  ram: bytes of the region for data, where
-    less than the board's.  stack: its bytes, where not the board's default.
+    less than the board's.  stack: its bytes, where not the board's default.  planned_for: where that is another board.
     Raises LinnetError where a tool is missing or something does not fit, after a table of who takes what on stderr.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ def build(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
         made = Path(name) / "made"
         made.mkdir()
-        built = _build(graph, board, made, Path(name), push_rows, ram, stack)
+        built = _build(graph, board, made, Path(name), push_rows, ram, stack, planned_for or board)
         (made / REPORT).write_text(json.dumps(asdict(built), indent=2) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -72,23 +76,33 @@ def build(
 
 
 def _build(
-    graph: QGraph, board: Board, made: Path, work: Path, push_rows: bool, ram: int | None, stack: int | None
+    graph: QGraph,
+    board: Board,
+    made: Path,
+    work: Path,
+    push_rows: bool,
+    ram: int | None,
+    stack: int | None,
+    planned_for: Board,
 ) -> Built:
-    kernels = host_kernels.best(graph, [Family[family(board.features)]])
     builder = Builder(board, stack, work)
     regions = limited(builder.target, ram)
-    code, shape = made / DROP_IN, shape_of(graph)
+    limit = budgets.for_board(planned_for, ram, stack)
+    kernels = host_kernels.best(graph, [limit.family])
+    try:
+        plan = budget.choose(graph, limit, push_rows=push_rows, kernels=kernels)
+    except LinnetError as error:
+        target = planned_for.cortex_m or builder.target
+        variables = Use(target.data, "variables", budgets.variables_bytes(graph))
+        uses = [variables, Use(target.stack, "stack", builder.stack_bytes)]
+        _refuse(uses, limited(target, ram), f"{board.name}: {error}")
+    code = made / DROP_IN
     code.mkdir()
-    defined = [flag[2:] for flag in builder.target.flags if flag.startswith("-D")]
-    sources = dropin.write(code, kernels.family, kernels.names, defined)
-    dropin.write_model(code, shape, bytes(16), 16)  # for the size of everything else
-    library = builder.compile([code / source for source in sources], code)
-    variables = builder.variables(library + builder.compile(builder.firmware_sources(), code))
-    plan = _plan(graph, kernels, board, regions, builder, variables, push_rows)
+    sources = dropin.write(code, kernels.family, kernels.names, planned_for.name, builder.target.flags)
     data = lnt_file.write(graph, [plan], kernels if kernels.family != Family.ref else None)
-    dropin.write_model(code, shape, data, plan.arena_bytes)
-    objects = builder.compile([*builder.firmware_sources(), code / "model.c"], code)
-    builder.link([*library, *objects, *builder.boot()], made / ELF)
+    dropin.write_model(code, shape_of(graph), data, plan.arena_bytes)
+    own = [code / "model.c", *(code / source for source in sources), *builder.firmware_sources()]
+    builder.link([*builder.compile(own, code), *builder.boot()], made / ELF)
     built = Built(
         board=board.name,
         family=kernels.family.name,
@@ -99,6 +113,7 @@ def _build(
         kernels=tuple(sorted(set(kernels.names))),
         uses=tuple(builder.uses(made / ELF)),
         regions=regions,
+        warnings=tuple(_warnings(builder.target)),
     )
     for region, many in over(built.uses, regions):
         _refuse(
@@ -107,33 +122,13 @@ def _build(
     return built
 
 
-def _plan(
-    graph: QGraph,
-    kernels: host_kernels.HostKernels,
-    board: Board,
-    regions: Sequence[Region],
-    builder: Builder,
-    variables: int,
-    push_rows: bool,
-) -> Plan:
-    target = builder.target
-    uses = [Use(target.data, "variables", variables), Use(target.stack, "stack", builder.stack_bytes)]
-    size = next(region.bytes for region in regions if region.name == target.data)
-    taken = sum(use.bytes for use in uses if use.region == target.data)
-    limit = Budget(size - taken - ALIGNMENT_LOSS, cache=cache_to_keep(board, target))
-    try:
-        return budget.choose(graph, limit, push_rows=push_rows, kernels=kernels)
-    except LinnetError as error:
-        _refuse(uses, regions, f"{board.name}: {error}")
-
-
-def cache_to_keep(board: Board, target: CortexM) -> int:
-    """The cache that the rows of a step should stay in, 0 where that is not worth reading the weights more often.
-
-    A taller step reads them less often. Only where rows come from slower memory than weights is that the smaller gain.
-    """
-    rows, weights = target.region(target.data), target.region(target.model)
-    return board.cache_bytes if rows.cycles_per_word > weights.cycles_per_word else 0
+def _warnings(target: CortexM) -> Iterator[str]:
+    region = target.region(target.model)
+    if not region.ready:
+        yield (
+            f"the start-up code does not set up {region.name}: a boot loader must map it to {region.origin:#010x}, and "
+            f"the flash tool write {MODEL} there"
+        )
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -145,6 +140,15 @@ def report(folder: Path) -> dict[str, Any]:
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:
     print(text(uses, regions), file=sys.stderr)
     raise LinnetError(message)
+
+
+def with_model_in(board: Board, region: str) -> Board:
+    """The board with the model in another of its regions. Raises LinnetError where it cannot be there."""
+    target = board.cortex_m
+    known = [each.name for each in target.regions if each.name not in {target.data, target.stack}] if target else []
+    if target is None or region not in known:
+        raise LinnetError(f"{board.name} has no memory {region!r} for a model; known are {', '.join(known) or 'none'}")
+    return replace(board, cortex_m=replace(target, model=region))
 
 
 def limited(target: CortexM, ram: int | None) -> tuple[Region, ...]:

@@ -13,13 +13,14 @@ class Region:
     """A piece of the address space.
 
     cycles_per_word: what reading 32 bits from it costs the processor on average, at the board's clock, one after the
-    other; 1: as fast as the processor asks.
+    other; 1: as fast as the processor asks.  ready: whether it can be read when the start-up code has run.
     """
 
     name: str
     origin: int
     bytes: int
     cycles_per_word: float
+    ready: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,13 @@ def parse(name: str, table: dict[str, Any]) -> CortexM:
     """The board's table. Raises LinnetError where something is missing or names a region that is not there."""
     try:
         regions = tuple(
-            Region(region["name"], region["origin"], 1024 * region["kib"], float(region["cycles_per_word"]))
+            Region(
+                region["name"],
+                region["origin"],
+                1024 * region["kib"],
+                float(region["cycles_per_word"]),
+                region.get("ready", True),
+            )
             for region in table["memory"]
         )
         found = CortexM(

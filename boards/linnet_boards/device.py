@@ -104,9 +104,9 @@ class Device:
         """What linnet-run prints for --bench, --profile and one prepared input."""
         return self._json(values, "--warmup", str(warmup), "--bench", str(runs), "--profile", str(profile))
 
-    def hashes(self, values: npt.NDArray[Any]) -> tuple[str, ...]:
-        """A hash of each operator's output."""
-        return tuple(self._json(values, "--hashes")["hashes"])
+    def hashes(self, values: npt.NDArray[Any]) -> tuple[int, ...]:
+        """A hash of what each operator computes (`hashes.of_values`)."""
+        return tuple(int(found, 16) for found in self._json(values, "--hashes")["hashes"])
 
     def _json(self, values: npt.NDArray[Any], *options: str) -> dict[str, Any]:
         data = np.ascontiguousarray(values).tobytes()

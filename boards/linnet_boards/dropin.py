@@ -61,8 +61,20 @@ target_compile_options(linnet_model PRIVATE -O2 -ffunction-sections -fdata-secti
 set_target_properties(linnet_model PROPERTIES C_STANDARD 11)
 target_link_options(linnet_model INTERFACE -Wl,--gc-sections)
 
-add_executable(example EXCLUDE_FROM_ALL example.c)
-target_link_libraries(example PRIVATE linnet_model)
+add_executable(linnet_example EXCLUDE_FROM_ALL example.c)
+target_link_libraries(linnet_example PRIVATE linnet_model)
+"""
+
+TOOLCHAIN = """\
+# cmake -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake: for {board}
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_ASM_COMPILER arm-none-eabi-gcc)
+set(CMAKE_C_FLAGS_INIT "-mthumb {flags}")
+set(CMAKE_ASM_FLAGS_INIT "-mthumb {flags}")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "--specs=nano.specs --specs=nosys.specs")
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 """
 
 
@@ -178,8 +190,8 @@ LNT_MODEL_PLACE _Alignas(16) const uint8_t lnt_model[LNT_MODEL_BYTES] =
 """
 
 
-def write(folder: Path, family: Family, kernels: Sequence[str], defined: Sequence[str] = ()) -> list[Path]:
-    """Write all that does not depend on the plan. defined: macros for the board's processor.
+def write(folder: Path, family: Family, kernels: Sequence[str], board: str, flags: Sequence[str]) -> list[Path]:
+    """Write all that does not depend on the plan. board, flags: its name, and the compiler's for its processor.
 
     The C and assembly files to compile, relative to the folder.
     """
@@ -196,8 +208,11 @@ def write(folder: Path, family: Family, kernels: Sequence[str], defined: Sequenc
     (folder / "example.c").write_text(EXAMPLE, encoding="utf-8")
     sources = [Path("families.c"), *(Path("linnet/src") / path for path in files if path.suffix != ".h")]
     listed = "\n".join(f"    {path}" for path in [*sources, "model.c"])
+    defined = [flag.removeprefix("-D") for flag in flags if flag.startswith("-D")]
     text = CMAKE.format(family=family.name, sources=listed, defined=" ".join(["LNT_FIRMWARE", *defined]))
     (folder / "CMakeLists.txt").write_text(text, encoding="utf-8")
+    processor = " ".join(flag for flag in flags if not flag.startswith("-D"))
+    (folder / "toolchain.cmake").write_text(TOOLCHAIN.format(board=board, flags=processor), encoding="utf-8")
     return sources
 
 

@@ -36,6 +36,9 @@ _PLACES = {
 }
 """Sections of firmware.ld: which of the board's places they are in, and what people call them."""
 
+MODEL = "model.bin"
+"""What lies in the model's region, where the program has another."""
+
 BOOT_BYTES = 252
 """Of a second stage, its check sum left out."""
 
@@ -141,17 +144,17 @@ class Builder:
         sealed.write_text(f'.section .boot, "a"\n.byte {listed}\n', encoding="utf-8")
         return self.compile([sealed], self.work)
 
-    def variables(self, objects: Sequence[Path]) -> int:
-        """Bytes of .data and .bss in objects."""
-        listed = self._run([tool("size"), *map(str, objects)]).splitlines()[1:]
-        return sum(int(line.split()[1]) + int(line.split()[2]) for line in listed)
-
     def link(self, objects: Sequence[Path], elf: Path) -> None:
-        """Write the ELF file, and beside it the BIN of what lies in flash."""
+        """Write the ELF file, and beside it the BIN of what lies in flash: a second one, where that is two regions."""
         flags = ["-mthumb", "-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"]
         script = [f"-L{self.work}", f"-L{SOURCES}", f"-T{SOURCES / 'firmware.ld'}"]
         self._run([self.gcc, *self.target.flags, *flags, *script, *map(str, objects), "-o", str(elf)])
-        self._run([tool("objcopy"), "-O", "binary", str(elf), str(elf.with_suffix(".bin"))])
+        binary = [tool("objcopy"), "-O", "binary", str(elf)]
+        if self.target.model == self.target.program:
+            self._run([*binary, str(elf.with_suffix(".bin"))])
+        else:
+            self._run([*binary, "-R", ".model", str(elf.with_suffix(".bin"))])
+            self._run([*binary, "-j", ".model", str(elf.with_name(MODEL))])
 
     def uses(self, elf: Path) -> list[Use]:
         """What each region holds."""

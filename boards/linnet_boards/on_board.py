@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_emulator(where: str) -> None:
     if where == EMULATOR:
-        raise LinnetError("the emulator is for `linnet bench`; the results would be those of this machine")
+        raise LinnetError(
+            "an emulated board with Linux is for `linnet bench`; its results would be those of this machine"
+        )
 
 
 # ---------------------------------------------------------------------------------------------- validate
@@ -93,6 +95,18 @@ class Answers:
         self, inputs: Iterable[npt.NDArray[Any]], operator: int | None = None
     ) -> Iterator[tuple[npt.NDArray[np.int32], int]]:
         return self.device.answers(inputs, operator, lambda line: self.on_retry(f"linnet: connecting again: {line}"))
+
+
+# ---------------------------------------------------------------------------------------------- compare
+
+
+def hashes(
+    where: str, model: str, kernels: str | None, values: npt.NDArray[Any], say: Callable[[str], None]
+) -> tuple[int, ...]:
+    """`linnet compare --on`: of each operator's values."""
+    _refuse_emulator(where)
+    with Ssh(where) as ssh:
+        return Device.of(ssh, model, kernels=kernels, say=say).hashes(values)
 
 
 # ---------------------------------------------------------------------------------------------- bench

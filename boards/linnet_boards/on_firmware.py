@@ -141,8 +141,7 @@ def opened(
             machine = board(board_name or "")
             work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linnet-emulator-")))
             made = folder or work / "made"
-            stand_in, ram = emulated(machine)
-            building.build(graph, stand_in, made, push_rows=True, ram=ram)
+            building.build(graph, emulated(machine), made, push_rows=True, planned_for=machine)
             counter = Counter(made / building.ELF, work)
             assert machine.cortex_m
             line = Emulated(machine.cortex_m.emulator, made / building.ELF, counter.options)
@@ -154,22 +153,18 @@ def opened(
         yield FirmwareRunner(model, device, machine, counter, words)
 
 
-def emulated(machine: Board) -> tuple[Board, int | None]:
-    """The board as the emulator has it: its own code and plan, in the memory of the machine that stands in for it.
+def emulated(machine: Board) -> Board:
+    """The board as the emulator has it: its own code, in the memory of the machine that stands in for it.
 
-    Also the bytes of RAM that it may use, where the machine has more. Raises LinnetError where there is no machine.
+    Raises LinnetError where there is no machine.
     """
     target = machine.cortex_m
     if target is None or not target.emulator:
         known = ", ".join(name for name in names() if (found := board(name).cortex_m) and found.emulator)
         raise LinnetError(f"{machine.name} cannot be emulated; known are {known}")
     if target.emulator == machine.name:
-        return machine, None
+        return machine
     there = board(target.emulator).cortex_m
     assert there
-    speed = target.region(target.model).cycles_per_word
-    regions = tuple(
-        replace(region, cycles_per_word=speed) if region.name == there.model else region for region in there.regions
-    )
-    place = replace(there, flags=target.flags, regions=regions, stack_bytes=target.stack_bytes)
-    return replace(machine, cortex_m=place), target.region(target.data).bytes
+    place = replace(there, flags=target.flags, stack_bytes=target.stack_bytes)
+    return replace(machine, cortex_m=place)

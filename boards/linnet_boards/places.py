@@ -7,6 +7,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy.typing as npt
+
+from linnet.errors import LinnetError
+
 from . import on_board, on_firmware
 
 
@@ -35,3 +39,13 @@ def open_answers(
     if on_firmware.is_firmware(where, board_name):
         return on_firmware.opened(where, board_name, model)
     return on_board.open_answers(where, model, kernels, on_retry)
+
+
+def hashes(args: argparse.Namespace, values: npt.NDArray[Any], say: Callable[[str], None]) -> tuple[int, ...]:
+    """`linnet compare --on`: a hash of what each operator computes there (`hashes.of_values`). say: what goes on."""
+    if on_firmware.is_firmware(args.on, args.board):
+        if args.kernels:
+            raise LinnetError("--kernels: a microcontroller has the kernels of its firmware")
+        with on_firmware.opened(args.on, args.board, args.model) as runner:
+            return tuple(record.hash for record in runner.device.run(values, operators=True).operators)
+    return on_board.hashes(args.on, args.model, args.kernels, values, say)

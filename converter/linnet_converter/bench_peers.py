@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from linnet.errors import LinnetError
 from linnet.measure import interleave
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CALIBRATION = 32
 """Pictures that onnxruntime's files are calibrated on; the ranges do not change the time."""
+
+Pixels = npt.NDArray[np.uint8]
 
 _TRIAL_RUNS = 20
 _TRIAL_BLOCK = 4
@@ -110,21 +113,25 @@ class Peers:
         assert self._against is not None
         try:
             from .peer_models import FloatNetwork
-        except ImportError as error:
+
+            network = FloatNetwork(self._against, folder)
+        except LinnetError:
+            raise
+        except Exception as error:  # onnxruntime's own have no common base, nor has what a broken installation raises
             for key in ("onnxruntime_u8s8", "onnxruntime_s8s8"):
-                self.absent[key] = absent("onnxruntime", self._against, PeerError(str(error)))
+                self.absent[key] = absent("onnxruntime", self._against, PeerError(_brief(error)))
             return
-        network = FloatNetwork(self._against, folder)
         if network.shape != self._given.pixels.shape:
             raise LinnetError(f"{self._against}: its input is {network.shape}, the model's {self._given.pixels.shape}")
         forms: tuple[Activations, Activations] = ("u8s8", "s8s8")
+        calibration = self._pictures()
         for activations in forms:
             try:
-                self._peers.append(self._faster(network, activations))
+                self._peers.append(self._faster(network, activations, calibration))
             except PeerError as error:
                 self.absent[f"onnxruntime_{activations}"] = absent("onnxruntime", self._against, error)
 
-    def _faster(self, network: FloatNetwork, activations: Activations) -> Peer:
+    def _faster(self, network: FloatNetwork, activations: Activations, calibration: Sequence[Pixels]) -> Peer:
         """QDQ or QOperator, whichever onnxruntime runs faster on this machine, on one thread."""
         forms: tuple[Form, Form] = ("qdq", "qoperator")
         refused: list[str] = []
@@ -132,11 +139,11 @@ class Peers:
             runners = []
             for form in forms:
                 try:
-                    path = network.quantized(activations, form, self._pictures(), self._given.mean, self._given.std)
+                    path = network.quantized(activations, form, calibration, self._given.mean, self._given.std)
                     peer = Peer(form, "onnxruntime", path, self._python("onnxruntime"), network.channels_first)
                     runners.append(stack.enter_context(PeerRunner(peer, 1, self._given)))
-                except (PeerError, RuntimeError, ValueError) as error:  # quantize_static's own are of these kinds
-                    refused.append(f"{form}: {' '.join(str(error).split())[:200]}")
+                except Exception as error:  # as above, of quantize_static
+                    refused.append(f"{form}: {_brief(error)}")
             if not runners:
                 raise PeerError("; ".join(refused))
             times = interleave(runners, _TRIAL_RUNS, _TRIAL_BLOCK)
@@ -145,13 +152,17 @@ class Peers:
             best = min(runners, key=lambda runner: found[runner.name]).peer
         return replace(best, key=f"onnxruntime_{activations}", notes={"format": best.key, "format_trial_ms": found})
 
-    def _pictures(self) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    def _pictures(self) -> list[Pixels]:
         shape = self._given.pixels.shape
         if self._calibrate is not None:
             found = pictures.find(self._calibrate, CALIBRATION)
             return [pixels for _, pixels in pictures.read(found, (shape[0], shape[1], shape[2]))]
         random = np.random.default_rng(0)
         return [self._given.pixels, *(random.integers(0, 256, shape, np.uint8) for _ in range(3))]
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _pythons(given: Sequence[str]) -> Mapping[str, str]:

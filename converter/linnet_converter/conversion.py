@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 import linnet
 from linnet.errors import LinnetError
+from linnet.format_gen import Family
 
 from . import lnt_file, quantize, recipe, trial
 from .budget import NO_BUDGET, Budget, check_flash, plans
@@ -98,6 +99,8 @@ def convert(
         steps = trial.choose(float_graph, pictures, preprocessing, steps, track)
     stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
     graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)
+    if budget.family != Family.ref:  # which kernel takes an operator, and its scratch, may depend on the shift
+        planned = plans(graph, budget, push_rows=push_rows)
     data = written(graph, planned, budget)
     return Conversion(float_graph, graph, planned, data, steps, stages)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -32,7 +33,7 @@ OPEN_SECONDS = 120.0
 BLOCK_SECONDS = 600.0
 
 
-class PeerError(Exception):
+class PeerError(LinnetError):
     """A peer that cannot be measured, and why, in one line. runtime: it is broken itself, not the file it was given."""
 
     def __init__(self, why: str, runtime: bool = True) -> None:
@@ -107,14 +108,18 @@ class PeerRunner:
         return self.peer.key
 
     def time(self, runs: int) -> Block:
-        answer = self._ask({"runs": runs, "settle": SETTLE}, BLOCK_SECONDS)
+        try:
+            answer = self._ask({"runs": runs, "settle": SETTLE}, BLOCK_SECONDS)
+        except PeerError as error:
+            raise PeerError(f"{self.name}: {error}", error.runtime) from error
         return Block(np.array(answer["seconds"]), answer["preempted"], answer["cpu_seconds"], answer["process_seconds"])
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # of what it has not read
+            self._process.stdin.close()
         self._process.stdout.close()
         self._log.close()
 
@@ -139,7 +144,10 @@ class PeerRunner:
         line = stdout.readline()
         if not line:
             raise PeerError(self._ended())
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise PeerError(f"it answered {line[:40]!r}: is {self.peer.python} a Python?") from error
         if "error" in answer:
             raise PeerError(answer["error"], answer["runtime"])
         return answer
@@ -154,6 +162,8 @@ class PeerRunner:
 def named(text: str) -> tuple[str, ...]:
     """The peers of "onnxruntime,litert". Raises LinnetError for an unknown one."""
     kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not kinds:
+        raise LinnetError(f"--peers: name some of {', '.join(PINS)}")
     for kind in kinds:
         if kind not in PINS:
             raise LinnetError(f"--peers: {kind!r} is no peer: choose from {', '.join(PINS)}")

@@ -97,6 +97,8 @@ def labels(csv_file: str | Path, offset: int = 0) -> dict[str, int]:
                     raise LinnetError(
                         f"{path}:{reader.line_num}: class_index is {row['class_index']!r}, expected a whole number"
                     ) from error
+                if not row["file"]:
+                    raise LinnetError(f"{path}:{reader.line_num}: this line names no file")
                 if classes.setdefault(row["file"], value) != value:
                     raise LinnetError(f"{path}:{reader.line_num}: {row['file']!r} has two different classes")
     except OSError as error:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from importlib import metadata
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import onnx
 
 from linnet.errors import LinnetError
 
 from .imports.tflite_file import is_tflite
+from .onnx_file import load_model
 from .tally import Logits
 from .validation import Pixels, Reference
 
-PENDING = 256
-"""Answers that are written to the file together."""
+INTERVAL = 2.0
+"""Seconds between two writings to the file."""
 
 RUNTIMES = ("onnxruntime", "ai-edge-litert", "tflite-runtime")
 
@@ -33,7 +34,8 @@ class ReferenceCache:
         """Raises LinnetError where the file cannot be opened, or is something else."""
         self._path = path
         self._lock = Lock()
-        self._pending = 0
+        self._pending: list[tuple[bytes, bytes, bytes]] = []
+        self._written = time.monotonic()
         try:
             self._file = sqlite3.connect(path, timeout=60, check_same_thread=False)
             self._file.execute(
@@ -58,21 +60,28 @@ class ReferenceCache:
         narrow = logits.astype(np.float32)
         stored = b"f" + narrow.tobytes() if np.array_equal(narrow, logits) else b"d" + logits.tobytes()
         with self._lock:
-            try:
-                self._file.execute("INSERT OR REPLACE INTO logits VALUES (?, ?, ?)", (network, picture, stored))
-                self._pending += 1
-                if self._pending >= PENDING:
-                    self._file.commit()
-                    self._pending = 0
-            except sqlite3.Error as error:
-                raise LinnetError(f"{self._path}: {error}") from error
+            self._pending.append((network, picture, stored))
+            if time.monotonic() - self._written >= INTERVAL:
+                self._write()
+
+    def _write(self) -> None:
+        """In one short transaction: as long as one is open, others wait for the file."""
+        try:
+            with self._file:
+                self._file.executemany("INSERT OR REPLACE INTO logits VALUES (?, ?, ?)", self._pending)
+        except sqlite3.Error as error:
+            raise LinnetError(f"{self._path}: {error}") from error
+        self._pending.clear()
+        self._written = time.monotonic()
 
     def __enter__(self) -> ReferenceCache:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.commit()
-        self._file.close()
+        try:
+            self._write()
+        finally:
+            self._file.close()
 
 
 class CachedReference:
@@ -96,7 +105,7 @@ class CachedReference:
 def identity(path: str | Path, mean: tuple[float, ...], std: tuple[float, ...]) -> bytes:
     """What logits depend on beside the pixels: the network with its weights, the preprocessing, the runtime."""
     # an ONNX file's weights may lie in files beside it
-    content = Path(path).read_bytes() if is_tflite(path) else onnx.load(str(path)).SerializeToString(deterministic=True)
+    content = Path(path).read_bytes() if is_tflite(path) else load_model(path).SerializeToString(deterministic=True)
     runtimes = []
     for name in RUNTIMES:
         try:

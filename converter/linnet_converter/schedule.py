@@ -1,4 +1,4 @@
-"""What a sequence of steps does to memory: which rows it reads and writes, and how long each row must be kept."""
+"""What a sequence of steps is and does to memory: which rows it reads and writes, how long each row must be kept."""
 
 from __future__ import annotations
 
@@ -78,6 +78,35 @@ def reads(graph: QGraph, step: Step, strips: Strips) -> Iterator[tuple[int, rang
     if step.n:
         for tensor in op.inputs[1:]:
             yield tensor, rows_read(graph, op, tensor, step.y, step.n)
+
+
+def stream(graph: QGraph, ops: Sequence[int], strip_height: int = 1, strips: Strips | None = None) -> list[Step]:
+    """Steps of one stretch: consecutive operators, rows on demand of the last, at most `strip_height` rows a step."""
+    strips = strips or {}
+    writer = {graph.ops[i].output: i for i in ops if graph.ops[i].output not in strips}
+    done = dict.fromkeys(writer.values(), 0)
+    steps: list[Step] = []
+
+    def take(step: Step) -> None:
+        for tensor, needed in reads(graph, step, strips):
+            if tensor in writer:
+                source = graph.ops[writer[tensor]]
+                produce(writer[tensor], total_rows(graph, source) if source.kind == OpKind.avg_pool else needed.stop)
+        steps.append(step)
+
+    def produce(index: int, upto: int) -> None:
+        path = list(strips_of(graph, index, strips))
+        if path and not done[index] and upto:
+            for y in range(max(strips[tensor].lead for tensor in path)):
+                take(Step(index, y, 0))
+        while done[index] < upto:
+            n = min(1 if path else strip_height, upto - done[index])
+            take(Step(index, done[index], n))
+            done[index] += n
+
+    for index in reversed(done):  # the last pulls the others; only rows that nothing reads are left for these
+        produce(index, total_rows(graph, graph.ops[index]))
+    return steps
 
 
 def in_place(graph: QGraph, strips: Strips) -> frozenset[tuple[int, int]]:

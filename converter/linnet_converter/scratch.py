@@ -44,6 +44,8 @@ PORTABLE = Portable()
 
 def step_scratch(graph: QGraph, kernels: Kernels, step: Step, strips: Strips) -> int:
     """Bytes for the largest kernel that a step runs: through strips, one row of as many columns as a strip holds."""
+    if kernels.family == Family.ref:
+        return 0
     path = list(strips_of(graph, step.op, strips))
     columns = min([_width(graph, step.op), *(_columns(strips[tensor]) for tensor in path)])
     needed = [kernels.scratch_bytes(step.op, 1 if path else step.n, columns)]

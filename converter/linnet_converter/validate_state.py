@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 
 from .pictures import warn
+from .reference_cache import identity
 from .tally import Tally
 
 VERSION = 1
@@ -22,7 +24,7 @@ INTERVAL = 2.0
 
 WHAT = {
     "model": "the model",
-    "against": "the network it is compared with",
+    "against": "the network it is compared with or its interpreter",
     "pictures": "the pictures",
     "labels": "the labels",
 }
@@ -43,9 +45,10 @@ class Settings:
         listing = hashlib.sha256()
         for path in paths:
             about = path.stat()
-            listing.update(f"{path.absolute()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+            listing.update(os.fsencode(f"{path.absolute()}\0{about.st_size}\0{about.st_mtime_ns}\n"))
         named = "" if labels is None else _digest(json.dumps(sorted(labels.items())).encode())
-        return Settings(_of_file(model), _of_file(against), listing.hexdigest(), named)
+        # the preprocessing is the model's
+        return Settings(_of_file(model), identity(against, (), ()).hex(), listing.hexdigest(), named)
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """The validation is complete."""
-        if self.path.exists():
+        if self.path.is_file():  # /dev/null, say, is left where it is
             self.path.unlink()
 
 
@@ -104,19 +107,41 @@ def default_path(model: str, against: str, folders: Iterable[str]) -> Path:
 
 def read(path: Path) -> State | None:
     """The state in a file, None where there is no such file. Raises LinnetError where it is no state."""
+    found = _contents(path)
+    if found is None:
+        return None
     try:
-        found = json.loads(path.read_text())
         if found.pop("version") != VERSION:
             raise LinnetError(f"{path}: the state of another version of Linnet: start anew, without --resume")
         tally = Tally(**found.pop("tally"))
         settings = Settings(**found.pop("settings"))
         return State(settings=settings, tally=tally, **found)
+    except (TypeError, KeyError) as error:
+        raise _no_state(path) from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise LinnetError where there is a file that is no state, nor empty: it is somebody's."""
+    if path.is_file() and path.stat().st_size:
+        _contents(path)
+
+
+def _contents(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise LinnetError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LinnetError(f"{path}: this is no state of `linnet validate`: start anew, without --resume") from error
+    except ValueError as error:
+        raise _no_state(path) from error
+    if not isinstance(found, dict) or not {"version", "settings", "tally"} <= found.keys():
+        raise _no_state(path)
+    return found
+
+
+def _no_state(path: Path) -> LinnetError:
+    return LinnetError(f"{path}: this is no state of `linnet validate`: name another file, or leave --state out")
 
 
 def check(path: Path, found: Settings, wanted: Settings) -> None:

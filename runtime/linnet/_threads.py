@@ -17,8 +17,7 @@ class Threads:
 
     def __init__(self, count: int) -> None:
         native = _native.library()
-        if not 1 <= count <= _native.MAX_THREADS:
-            raise LinnetError(f"cannot run in {count} threads: give a number from 1 to {_native.MAX_THREADS}")
+        check(count)
         self.count = count
         self._native = native
         memory = _native.aligned(native.lnt_threads_bytes(count))
@@ -30,6 +29,12 @@ class Threads:
         """Have a `lnt_hooks *` cut steps for these threads."""
         if self.count > 1:
             self._native.lnt_threads_hooks(self._threads, hooks)
+
+
+def check(count: int) -> None:
+    """Raises LinnetError for a number of threads that the library does not have."""
+    if not 1 <= count <= _native.MAX_THREADS:
+        raise LinnetError(f"cannot run in {count} threads: give a number from 1 to {_native.MAX_THREADS}")
 
 
 def _stop(native: Any, threads: Any, _memory: Any) -> None:

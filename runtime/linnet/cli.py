@@ -14,9 +14,13 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import InspectLoader
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -35,17 +39,30 @@ _OWN_PACKAGES = ("linnet", "linnet_converter", "linnet_boards")
 _INSTALL = "pip install 'linnet[convert]'"
 
 
+class Ended(KeyboardInterrupt):
+    """A signal that ends the command just as Ctrl-C does: files and connections are put in order first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: sys.argv) and return its exit status. Errors are one line on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text; inside JSON this is right too
     try:
-        status = _dispatch(arguments)
-        sys.stdout.flush()  # so that a closed pipe is noticed here
+        with _interruptible():
+            status = _dispatch(arguments)
+            sys.stdout.flush()  # so that a closed pipe is noticed here
         return status
     except SystemExit as stop:  # argparse: after --help, --version or a usage error
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     except LinnetError as error:
         return _fail(str(error))
+    except Ended as end:
+        return 128 + end.signal
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -54,11 +71,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BROKEN_PIPE
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MemoryError as error:
+        return _fail(f"there is not enough memory: {error}")
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", *_OWN_PACKAGES):
             raise
         return _fail(f"this command needs the Python package {package!r}: {_INSTALL}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM, and SIGHUP when a terminal or an ssh session closes, are raised as Ended, unless they are ignored."""
+
+    def end(number: int, _: object) -> None:
+        raise Ended(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(message: str) -> int:

@@ -1,6 +1,6 @@
-"""`--on`: commands that run a model on another machine. The package for boards provides that, this one only asks it.
+"""`--on` and `--board`: other machines. The package for boards knows them, this one only asks it.
 
-An entry point of the group "linnet.elsewhere", named like the command, is called with the command's arguments.
+`--on`: an entry point of the group "linnet.elsewhere", named like the command, is called with the command's arguments.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ def check(args: argparse.Namespace) -> None:
         raise LinnetError("--board goes with --on emulator")
 
 
-def provider(command: str) -> Any:
-    """What the entry point of a command names. Raises LinnetError where nothing is installed that provides it."""
+def provider(command: str, option: str = "--on") -> Any:
+    """What the entry point of a command names. Raises LinnetError where nothing is installed that provides it.
+
+    option: which wants it.
+    """
     for point in entry_points(group=GROUP, name=command):
         try:
             return point.load()
         except ModuleNotFoundError as error:
             if not (error.name or "").startswith("linnet_boards"):
                 raise
-    raise LinnetError("--on needs the package for boards, which this installation lacks: pip install linnet")
+    raise LinnetError(f"{option} needs the package for boards, which this installation lacks: pip install linnet")

@@ -20,7 +20,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
             target.write_bytes(data)
             return
         target = target.resolve()  # behind a symbolic link, the file that it names
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as stream:

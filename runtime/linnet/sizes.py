@@ -10,7 +10,7 @@ UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 def parse_size(text: str) -> int:
     """Bytes of 128K, 1M, 200000; K is 1024. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size such as 128K, 1M or 200000")
     return int(float(match[1]) * UNITS[match[2].upper()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ram", type=size, metavar="SIZE", help="use no more of the board's RAM, such as 64K")
     parser.add_argument("--stack", type=size, metavar="SIZE", help="the stack's size (default: the board's)")
+    parser.add_argument(
+        "--model-in",
+        metavar="REGION",
+        help="the memory that holds the model, such as qspi; it must keep it without power",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -32,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from linnet_boards import board, building
     from linnet_converter import lnt_file
 
-    machine = board(args.board)
+    machine = board(args.board) if args.model_in is None else building.with_model_in(board(args.board), args.model_in)
     try:
         data = args.model.read_bytes()
     except OSError as error:
@@ -42,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     except LinnetError as error:
         raise LinnetError(f"{args.model}: {error}") from error
     built = building.build(graph, machine, args.output, push_rows=args.input == "rows", ram=args.ram, stack=args.stack)
+    for warning in built.warnings:
+        print(f"linnet: warning: {warning}", file=sys.stderr)
     if args.json:
         print(to_json(asdict(built) | {"folder": str(args.output)}))
         return 0

@@ -6,19 +6,34 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from linnet import elsewhere
 from linnet.report import human_bytes
 
 if TYPE_CHECKING:
+    from linnet_converter.budget import Budget
     from linnet_converter.plan import Plan
     from linnet_converter.qgraph import QGraph
 
 
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """--input: see `pushes_rows`."""
+    parser.add_argument(
+        "--input",
+        choices=("whole", "rows"),
+        help="whole: the picture lies in RAM; rows: the caller pushes it row by row, which takes less (default: whole; "
+        "rows with a microcontroller's --board)",
+    )
+
+
+def pushes_rows(given: str | None, budget: Budget) -> bool:
+    """Whether a plan is for rows that are pushed. given: what --input says."""
+    return budget.microcontroller if given is None else given == "rows"
+
+
+def board_budget(name: str, ram: int | None = None, flash: int | None = None) -> Budget:
+    """Of the board that --board names; ram, flash: what is to be used instead. Raises LinnetError."""
+    found: Budget = elsewhere.provider("budget", "--board")(name, ram, flash)
+    return found
 
 
 def planned(graph: QGraph, plans: Sequence[Plan]) -> dict[str, Any]:

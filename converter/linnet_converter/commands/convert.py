@@ -7,13 +7,14 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from linnet.counts import count
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet.sizes import size
 from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe
 from linnet_converter.budget import Budget
-from linnet_converter.commands import arenas, imported, planned, positive
+from linnet_converter.commands import add_input, arenas, board_budget, imported, planned, pushes_rows
 from linnet_converter.commands.explain import PICTURES
 from linnet_converter.commands.progress import bars
 from linnet_converter.imports.convert import is_imported
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures like those the network will see, 50 to 500; for a float network",
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
+        "--limit", type=count, metavar="N", help="calibrate with N pictures only, evenly spread over the folder"
     )
     parser.add_argument(
         "--quality",
@@ -80,12 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mean", type=_numbers, metavar="M[,M,M]", help="instead of --preprocess; pixels are 0..255")
     parser.add_argument("--std", type=_numbers, metavar="S[,S,S]", help="x = pixel / 255 is --mean 0 --std 255")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, stored in the file")
-    parser.add_argument(
-        "--input",
-        choices=("whole", "rows"),
-        default="whole",
-        help="whole: the picture lies in RAM; rows: the caller pushes it row by row (less RAM)",
-    )
+    add_input(parser)
     parser.add_argument(
         "--ram",
         type=size,
@@ -97,7 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board",
         metavar="NAME",
-        help="RAM, flash and caches of this board (linnet boards); --ram and --flash override",
+        help="RAM, flash, caches and kernels of this board (linnet boards); --ram and --flash override. For a "
+        "microcontroller the plan is that of `linnet build`, and --ram is of its RAM, stack and variables included",
     )
     parser.add_argument(
         "--tensor-input",
@@ -115,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         raise LinnetError(f"{args.model}: a float network needs --calibrate DIR, pictures like those it will see")
     if args.tensor_input:
         raise LinnetError(f"{args.model}: --tensor-input is for quantized networks; a float network takes pictures")
-    preprocessing = _preprocessing(args)
+    preprocessing, budget = _preprocessing(args), _budget(args)
     labels = conversion.read_labels(args.labels) if args.labels else ()
     started = time.perf_counter()
     float_graph = onnx_reader.read(args.model)
@@ -128,8 +125,8 @@ def run(args: argparse.Namespace) -> int:
         preprocessing,
         steps=steps,
         labels=labels,
-        push_rows=args.input == "rows",
-        budget=_budget(args),
+        push_rows=pushes_rows(args.input, budget),
+        budget=budget,
         track=bars,
         search=args.quality == "best",
         detailed=args.explain,
@@ -178,16 +175,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
 
 def _budget(args: argparse.Namespace) -> Budget:
-    if args.board is None:
-        return Budget(args.ram, args.flash)
-    from linnet_boards import board
-
-    machine = board(args.board)
-    return Budget(
-        machine.arena_limit if args.ram is None else args.ram,
-        machine.flash_bytes if args.flash is None else args.flash,
-        machine.cache_bytes,
-    )
+    return Budget(args.ram, args.flash) if args.board is None else board_budget(args.board, args.ram, args.flash)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

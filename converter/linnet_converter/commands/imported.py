@@ -10,7 +10,7 @@ from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import conversion, qdq
 from linnet_converter.budget import Budget
-from linnet_converter.commands import arenas, planned
+from linnet_converter.commands import arenas, planned, pushes_rows
 from linnet_converter.imports import convert
 from linnet_converter.qgraph import macs
 from linnet_converter.quantize import Preprocessing
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, preprocessing: Preprocessing | None, budget: B
         args.model,
         preprocessing,
         labels=labels,
-        push_rows=args.input == "rows",
+        push_rows=pushes_rows(args.input, budget),
         tensor_input=args.tensor_input,
         budget=budget,
     )

@@ -26,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from linnet_converter import lnt_file, pictures
     from linnet_converter.imports import steps
 
+    if args.on:
+        raise LinnetError("--operators is computed on this machine: leave --on out")
     model = linnet.load(args.model)  # checks the file
     if not model.is_picture:
         raise LinnetError("the model's input is no picture: validate needs a network that takes pixels")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
+from linnet_converter.commands import add_input, board_budget, pushes_rows
 
 if TYPE_CHECKING:
     from linnet_converter.plan import Plan
@@ -19,25 +20,37 @@ HELP = "show the arena against recomputed MACs: the plans that a network can hav
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a float network (.onnx, no calibration needed) or a .lnt file")
+    add_input(parser)
     parser.add_argument(
-        "--input",
-        choices=("whole", "rows"),
-        default="whole",
-        help="whole: the picture lies in RAM; rows: the caller pushes it row by row (less RAM)",
+        "--board",
+        metavar="NAME",
+        help="with the scratch of this board's kernels (linnet boards), and which plan it is given",
     )
     parser.add_argument("--svg", metavar="FILE", help="also draw the curve")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    from linnet_converter import fusion
+    from linnet_converter import budget, fusion
     from linnet_converter.planner import Planner
 
+    limit = board_budget(args.board) if args.board else budget.NO_BUDGET
     graph = read(Path(args.model))
-    plans = Planner(graph, push_rows=args.input == "rows").curve()
-    report = {"model": args.model, "input": args.input, **describe(graph, plans)}
+    push_rows = pushes_rows(args.input, limit)
+    kernels = limit.kernels(graph)
+    plans = Planner(graph, push_rows=push_rows, kernels=kernels).curve()
+    report = {"model": args.model, "input": "rows" if push_rows else "whole", **describe(graph, plans), "board": None}
+    if args.board:
+        given = budget.choose(graph, limit, push_rows=push_rows, kernels=kernels)
+        report["board"] = {
+            "name": args.board,
+            "ram_bytes": limit.ram,
+            "arena_bytes": given.arena_bytes,
+            "steps": len(given.steps),
+            "extra_percent": fusion.extra_percent(graph, given),
+        }
     if args.svg:
-        name = f"{Path(args.model).name}, {'rows pushed' if args.input == 'rows' else 'picture in RAM'}"
+        name = f"{Path(args.model).name}, {'rows pushed' if push_rows else 'picture in RAM'}"
         write_atomic(args.svg, str(fusion.draw_curve(name, graph, plans)).encode())
     print(to_json(report) if args.json else _text(report))
     return 0
@@ -113,4 +126,16 @@ def _text(report: dict[str, Any]) -> str:
     )
     least = min(plan["arena_bytes"] for plan in report["plans"])
     columns = ("arena", "more MACs", "fused", "operators", "strips", "computed again")
-    return f"{title}\n\n{table(rows, columns)}\n\nsmallest arena {human_bytes(least)}; other operators run one by one"
+    lines = [
+        title,
+        "",
+        table(rows, columns),
+        "",
+        f"smallest arena {human_bytes(least)}; other operators run one by one",
+    ]
+    if board := report["board"]:
+        lines.append(
+            f"{board['name']} is given {board['arena_bytes']:,} bytes of its {board['ram_bytes']:,}: {board['steps']} "
+            f"steps, {board['extra_percent']:.1f} % more MACs"
+        )
+    return "\n".join(lines)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linnet import elsewhere, sizes
+from linnet.counts import count
 from linnet.errors import LinnetError
 from linnet.report import human_bytes, table, to_json
-from linnet_converter.commands import operators, positive
+from linnet_converter.commands import operators
 
 if TYPE_CHECKING:
     from linnet_converter.tally import Validation
@@ -39,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-offset", type=int, default=0, metavar="N", help="add N to each class_index (1: class 0 is background)"
     )
-    parser.add_argument("--limit", type=positive, metavar="N", help="use N pictures only, evenly spread over the names")
+    parser.add_argument("--limit", type=count, metavar="N", help="use N pictures only, evenly spread over the names")
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=count,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="pictures at a time; the result is the same with any number (default: one a processor)",
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         labels = pictures.labels(args.labels_csv, args.label_offset)
         pictures.check_labels(paths, args.images, labels)
     with ExitStack() as stack:
-        comparers = _comparers(args, stack)
+        comparers = _comparers(args, len(paths), stack)
         kept = _checkpoint(args, paths, labels)
         state = kept.state
         progress = stack.enter_context(  # disable=None: where nobody is watching
@@ -113,17 +114,17 @@ def run(args: argparse.Namespace) -> int:
             outcomes.close()
     if not state.tally.images:
         raise LinnetError(f"none of the {len(paths)} pictures could be read")
-    kept.remove()
     result = state.tally.result(comparers[0].model.least_arena_bytes, comparers[0].reference.kind)
     if args.json:
         print(to_json({**asdict(result), "skipped": state.skipped}))
     else:
         print(_text(result))
+    kept.remove()
     return 0
 
 
-def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
-    """One for each worker; the cache is closed with the stack."""
+def _comparers(args: argparse.Namespace, pictures: int, stack: ExitStack) -> list[Comparer]:
+    """One for each worker, but no more than pictures; the cache is closed with the stack."""
     import linnet
     from linnet_converter import reference_cache, validation
 
@@ -135,7 +136,7 @@ def _comparers(args: argparse.Namespace, stack: ExitStack) -> list[Comparer]:
         cache = stack.enter_context(reference_cache.ReferenceCache(args.reference_cache))
         network = reference_cache.identity(args.against, mean, std)
     made = []
-    for number in range(args.workers):
+    for number in range(min(args.workers, pictures)):
         mine = model if number == 0 else linnet.load(args.model, kernels=kernels, ram=args.ram)
         reference = validation.open_reference(args.against, mean, std)
         if cache is not None:
@@ -153,6 +154,8 @@ def _checkpoint(args: argparse.Namespace, paths: Sequence[Path], labels: dict[st
     file = Path(args.state) if named else validate_state.default_path(args.model, args.against, args.images)
     settings = Settings.of(args.model, args.against, paths, labels)
     if not args.resume:
+        if named:
+            validate_state.check_replaceable(file)
         return Checkpoint(file, State(settings), named)
     found = validate_state.read(file)
     if found is None:

@@ -20,7 +20,7 @@ from linnet_converter.graph import Add, Clamp, Conv, GlobalAveragePool, Softmax
 from linnet_converter.qgraph import QGraph, QOp, QTensor
 from linnet_converter.quantize import SMALLEST_SUM_SCALE, exp_table, per_output, stored_layout
 
-from . import rounding
+from . import affine, rounding
 from .network import Grid, ImportedNetwork
 from .pixels import InputStage
 from .sums import add_operator, finer_grid
@@ -132,11 +132,15 @@ class _Assembler:
             self._logits(node)
         elif node.output in self.network.grids or not self._is_branch(node):
             grid = self._grid(node)
-            op = self._weighted(node, grid, self._integers(node, grid.scale))
-            op = replace(op, clamp=grid.clamp(node.activation))
-            if self.network.rounds_twice:
-                op = rounding.followed(op, grid.zero_point)
-            self._emit(self._tensor(node.output, grid), op)
+            clamp = grid.clamp(node.activation)
+            follow = self.network.rounds_twice and clamp[0] >= grid.zero_point
+            made = self._integers(node, grid.scale, round_twice=follow)
+            if node.depthwise and node.kernel == (1, 1):
+                _, source = self._source(node, node.input)
+                real = node.weights.ravel(), node.bias
+                made = affine.steep_channels_searched(made, *real, Grid(source.scale, source.zero_point), grid)
+            op = self._weighted(node, grid, made)
+            self._emit(self._tensor(node.output, grid), replace(op, clamp=clamp))
         else:
             self.residuals[node.output] = node
 
@@ -154,13 +158,17 @@ class _Assembler:
             and node.activation.is_identity
         )
 
-    def _integers(self, node: Conv, scale_out: float, fraction_bits: int = 0) -> Integers:
+    def _integers(self, node: Conv, scale_out: float, fraction_bits: int = 0, round_twice: bool = False) -> Integers:
         _, source = self._source(node, node.input)
         weights = per_output(node)
         steps = self.network.weight_steps.get(node.name, np.zeros(len(weights)))
         grid = Grid(source.scale, source.zero_point)
         correlation = 1.0 if node.is_pointwise else 4.0  # neighbouring pixels are alike
-        made = integers(node.name, weights, steps, node.bias, grid, scale_out, fraction_bits, correlation)
+        bias, finest = node.bias, 1
+        if round_twice:
+            bias = bias + rounding.lift(steps * source.scale / scale_out) * scale_out
+            finest = rounding.FINEST
+        made = integers(node.name, weights, steps, bias, grid, scale_out, fraction_bits, correlation, finest)
         if made.requantized.any():
             self.requantized.append((node.name, int(made.requantized.sum()), len(weights)))
         return made

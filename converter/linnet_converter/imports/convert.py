@@ -99,5 +99,6 @@ def _weight_notes(assembled: Assembled) -> list[str]:
     more = len(assembled.requantized) - 3
     return [
         f"weights: requantized in {channels} of {total} channels, which hold more than symmetric int8 can "
-        f"(-127 to 127): {names}" + (f" and {more} more" if more > 0 else "")
+        f"(-127 to 127): {names}" + (f" and {more} more" if more > 0 else "") + "; these operators may be more than "
+        "one step off the file's, `linnet validate --operators` says how far"
     ]

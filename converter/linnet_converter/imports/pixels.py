@@ -2,7 +2,7 @@
 
 A file quantizes its input on a grid of its own. Often that grid is the pixels' (q = pixel - 128), and the pixels are
 the input as they are. Otherwise one tiny operator, a depthwise 1x1 convolution, puts each pixel on the file's grid; its
-integers are searched so that it gives what the file's own quantization gives, value by value, for all 256 pixels.
+integers are searched (affine.py) so that it gives what the file's own quantization gives, for all 256 pixels.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from linnet.errors import LinnetError
 from linnet.format_gen import InputKind
 from linnet_converter.quantize import Preprocessing
 
+from . import affine
 from .network import Grid, ImportedNetwork
 
 PICTURE_CHANNELS = (1, 3)
 
 _PIXELS = np.arange(256)
-_WEIGHTS = np.arange(127, 15, -1)
-"""Weights that the search tries: with 16 and more of them per step the bias can place the steps finely enough."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -96,25 +95,9 @@ def _search(wanted: IntArray, slope: npt.NDArray[np.float64], middle: npt.NDArra
     """wanted: (channels, 256).  slope, middle: (channels,), steps per pixel and the steps of pixel 128."""
     if not (np.isfinite(slope).all() and np.isfinite(middle).all()) or np.any(slope == 0):
         raise LinnetError("the input's normalization is not finite or zero; give other --mean and --std")
-    shift = 0
-    while np.rint(np.abs(slope).max() / _WEIGHTS.min() * 2.0 ** (31 - shift)) >= 2**30:
-        shift += 1
-    found = [_best(wanted[i], slope[i], middle[i], grid, shift) for i in range(len(slope))]
+    shift = affine.least_shift(float(np.abs(slope).max()))
+    found = [affine.best(wanted[i], slope[i], middle[i], grid.zero_point, shift) for i in range(len(slope))]
     weights, bias, multiplier, wrong = (np.array(column) for column in zip(*found, strict=True))
     if shift > 12 or np.abs(bias).max() > ((2**31 - 1) >> shift) - 2**14:
         raise LinnetError("the input's scale is too small beside its normalization; are --mean and --std right?")
     return Scaler(weights.astype(np.int8), bias.astype(np.int32), multiplier.astype(np.int32), shift, int(wrong.sum()))
-
-
-def _best(wanted: IntArray, slope: float, middle: float, grid: Grid, shift: int) -> tuple[int, int, int, int]:
-    """Weight, bias and multiplier of one channel that miss the fewest pixels, and how many they miss."""
-    weights = np.repeat(_WEIGHTS, 3)
-    nudge = np.tile([0, -1, 1], len(_WEIGHTS))
-    bias = np.rint(middle * weights / abs(slope)).astype(np.int64) + nudge
-    multiplier = np.rint(abs(slope) / weights * 2.0 ** (31 - shift)).astype(np.int64)
-    signed = weights * int(np.sign(slope))
-    sums = (signed[:, None] * (_PIXELS - 128) + bias[:, None]) << shift
-    given = grid.zero_point + ((sums * multiplier[:, None] + 2**30) >> 31)
-    wrong = np.count_nonzero(np.clip(given, -128, 127) != wanted, axis=1)
-    best = int(wrong.argmin())
-    return int(signed[best]), int(bias[best]), int(multiplier[best]), int(wrong[best])

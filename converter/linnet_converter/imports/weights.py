@@ -66,10 +66,12 @@ def integers(
     scale_out: float,
     fraction_bits: int = 0,
     correlation: float = 1.0,
+    finest: int = 1,
 ) -> Integers:
     """weights: (out, taps), real.  steps: (out,).  fraction_bits: 6 where a residual follows, else 0.
 
-    correlation: how alike the taps' inputs are (requantize.py).
+    correlation: how alike the taps' inputs are (requantize.py).  finest: weights that are small integers of the file
+    may be multiplied by up to so much, on a scale as many times finer: the same weights, with a bias in finer units.
 
     Raises LinnetError where 32-bit sums cannot hold them.
     """
@@ -78,12 +80,15 @@ def integers(
         raise LinnetError(f"{name}: {taps} weights per output; at most {MAX_TAPS} fit 32-bit sums")
     own, requantized = channel_scales(weights, steps, correlation)
     unit = source.scale / scale_out * 2**fraction_bits
+    spare = 127 // np.maximum(np.rint(np.abs(weights).max(axis=1) / np.where(own > 0, own, 1.0)), 1)
     for shift in range(31):
         # the bias and -zero_in * sum(w) share what the products leave of the accumulator
         room = ((2**31 - 1) >> shift) - 2 * PRODUCT_BOUND * taps
         if room < 2**16:
             break
-        scale = np.maximum(np.maximum(own, SMALLEST_RATIO / unit), np.abs(bias) / (source.scale * room))
+        lowest = np.maximum(SMALLEST_RATIO / unit, np.abs(bias) / (source.scale * room))
+        times = np.where(requantized, 1, np.clip(np.minimum(spare, own // lowest), 1, finest))
+        scale = np.maximum(own / times, lowest)
         multiplier = np.rint(unit * scale * 2.0 ** (31 - shift))
         if multiplier.max() >= 2**30:
             continue

@@ -17,9 +17,9 @@ enum { STACK = 6144, PIXELS = 12 };
 
 static bool takes(const lnt_params *p) { return lnt_patch_depth(p) <= STACK / PIXELS; }
 
-static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, lnt_patch_depth(p)); }
+static uint64_t bytes_pairs(const lnt_params *p) { return lnt_gemm_bytes(p, LNT_GEMM_PAIRS, lnt_patch_depth(p)); }
 
-static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, lnt_patch_depth(p), LNT_GEMM_PAIRS, to); }
+static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, LNT_GEMM_PAIRS, lnt_patch_depth(p), to); }
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gemm_function *gemm) {
     _Alignas(16) int8_t patches[STACK + LNT_PATCH_SLACK];
@@ -52,11 +52,13 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
 
 #ifdef LNT_NEON64
 
-static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, lnt_patch_depth(p), LNT_GEMM_FOURS, to); }
+static uint64_t bytes_fours(const lnt_params *p) { return lnt_gemm_bytes(p, LNT_GEMM_FOURS, lnt_patch_depth(p)); }
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, LNT_GEMM_FOURS, lnt_patch_depth(p), to); }
 
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_dotprod); }
 
-static const lnt_packing packing_fours = {.takes = takes, .bytes = bytes, .pack = pack_fours};
+static const lnt_packing packing_fours = {.takes = takes, .bytes = bytes_fours, .pack = pack_fours};
 
 const lnt_kernel q8_conv_dotprod = {.name = "q8_conv_dotprod",
                                     .run = run_dotprod,
@@ -69,7 +71,7 @@ const lnt_kernel q8_conv_dotprod = {.name = "q8_conv_dotprod",
 
 static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs); }
 
-static const lnt_packing packing_pairs = {.takes = takes, .bytes = bytes, .pack = pack_pairs};
+static const lnt_packing packing_pairs = {.takes = takes, .bytes = bytes_pairs, .pack = pack_pairs};
 
 const lnt_kernel q8_conv_neon = {.name = "q8_conv_neon",
                                  .run = run_pairs,

@@ -10,9 +10,9 @@ LNT_NEON_BEGIN
 
 static bool takes_pairs(const lnt_params *p) { return p->in->channels <= LNT_GEMM_PAIRS_DEPTH; }
 
-static uint64_t bytes(const lnt_params *p) { return lnt_gemm_bytes(p, p->in->channels); }
+static uint64_t bytes_pairs(const lnt_params *p) { return lnt_gemm_bytes(p, LNT_GEMM_PAIRS, p->in->channels); }
 
-static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_PAIRS, to); }
+static void pack_pairs(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, LNT_GEMM_PAIRS, p->in->channels, to); }
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gemm_int32_function *gemm) {
     lnt_gemm g = {
@@ -22,13 +22,15 @@ static void run(const lnt_params *p, const lnt_operands *o, lnt_range r, lnt_gem
 
 #ifdef LNT_NEON64
 
-static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, p->in->channels, LNT_GEMM_FOURS, to); }
+static uint64_t bytes_fours(const lnt_params *p) { return lnt_gemm_bytes(p, LNT_GEMM_FOURS, p->in->channels); }
+
+static void pack_fours(const lnt_params *p, uint8_t *to) { lnt_gemm_pack(p, LNT_GEMM_FOURS, p->in->channels, to); }
 
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range r) {
     run(p, o, r, lnt_gemm_dotprod_int32);
 }
 
-static const lnt_packing packing_fours = {.bytes = bytes, .pack = pack_fours};
+static const lnt_packing packing_fours = {.bytes = bytes_fours, .pack = pack_fours};
 
 const lnt_kernel q8_fully_connected_dotprod = {.name = "q8_fully_connected_dotprod",
                                                .run = run_dotprod,
@@ -41,7 +43,7 @@ const lnt_kernel q8_fully_connected_dotprod = {.name = "q8_fully_connected_dotpr
 
 static void run_pairs(const lnt_params *p, const lnt_operands *o, lnt_range r) { run(p, o, r, lnt_gemm_pairs_int32); }
 
-static const lnt_packing packing_pairs = {.takes = takes_pairs, .bytes = bytes, .pack = pack_pairs};
+static const lnt_packing packing_pairs = {.takes = takes_pairs, .bytes = bytes_pairs, .pack = pack_pairs};
 
 const lnt_kernel q8_fully_connected_neon = {.name = "q8_fully_connected_neon",
                                             .run = run_pairs,

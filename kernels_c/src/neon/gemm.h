@@ -30,7 +30,6 @@ lnt_gemm_int32_function lnt_gemm_dotprod_int32;
 /* With smull and sadalp; weights in pairs; up to LNT_GEMM_PAIRS_DEPTH inputs. */
 lnt_gemm_function lnt_gemm_pairs;
 lnt_gemm_int32_function lnt_gemm_pairs_int32;
-enum { LNT_GEMM_PAIRS_DEPTH = 4096 };
 
 /* Pixels of a block that stays in the first-level cache while the weights pass by. */
 static inline uint32_t lnt_gemm_block(uint32_t bytes, size_t pixel_bytes, uint32_t multiple) {

@@ -23,38 +23,66 @@ enum { TILE = 2 };
 /* Nothing that computes these moves beyond this point, and nothing that uses them ahead of it: so eight chains of
  * multiplications and additions stay interleaved. In-order processors (Cortex-A53) stall on the order that compilers
  * choose, and elsewhere they choose one that takes more registers than there are. */
-#define PIN2(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
 #define PIN4(a, b, c, d) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d))
 
-/* Two vectors of weights and the products of all pixels with them. */
+/* Inputs of four pixels at most, weights of two vectors of channels, and their products. */
 typedef struct chains {
-    int8x16_t weights[2];
+    int8x16_t x[4];
+    int8x16_t w[2];
     int16x8_t product[2][4];
 } chains;
 
-LNT_INLINE void load_weights(chains *ch, const int8_t *w) {
-    ch->weights[0] = vld1q_s8(w);
-    ch->weights[1] = vld1q_s8(w + 16);
-}
-
-LNT_INLINE void multiply(chains *ch, const int8x16_t *x, int P) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; j++) {
+LNT_INLINE void load_pixels(chains *ch, const int8_t *x, int P) {
+#ifdef LNT_NEON64
+    if (P == 4) {
+        int8x16x4_t four = vld1q_s8_x4(x);
+        ch->x[0] = four.val[0];
+        ch->x[1] = four.val[1];
+        ch->x[2] = four.val[2];
+        ch->x[3] = four.val[3];
+        return;
+    }
+#endif
 #pragma GCC unroll 4
-        for (int i = 0; i < P; i++) {
-            ch->product[j][i] = vmull_s8(vget_low_s8(ch->weights[j]), vget_low_s8(x[i]));
-        }
+    for (int i = 0; i < P; i++) {
+        ch->x[i] = vld1q_s8(x + SPREAD * i);
     }
 }
 
-LNT_INLINE void multiply_high(chains *ch, const int8x16_t *x, int P, bool small) {
+LNT_INLINE void load_weights(chains *ch, const int8_t *w) {
+    ch->w[0] = vld1q_s8(w);
+    ch->w[1] = vld1q_s8(w + 16);
+}
+
+/* more: beside the products that are there. */
+LNT_INLINE void multiply(chains *ch, int P, bool more) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+        int8x8_t w = vget_low_s8(ch->w[j]);
+#pragma GCC unroll 4
+        for (int i = 0; i < P; i++) {
+            int8x8_t x = vget_low_s8(ch->x[i]);
+            ch->product[j][i] = more ? vmlal_s8(ch->product[j][i], w, x) : vmull_s8(w, x);
+        }
+    }
+    if (P == 4) {
+        PIN4(ch->product[0][0], ch->product[0][1], ch->product[0][2], ch->product[0][3]);
+        PIN4(ch->product[1][0], ch->product[1][1], ch->product[1][2], ch->product[1][3]);
+    }
+}
+
+LNT_INLINE void multiply_high(chains *ch, int P, bool more) {
 #pragma GCC unroll 2
     for (int j = 0; j < 2; j++) {
 #pragma GCC unroll 4
         for (int i = 0; i < P; i++) {
             ch->product[j][i] =
-                small ? lnt_mlal_high(ch->product[j][i], ch->weights[j], x[i]) : lnt_mull_high(ch->weights[j], x[i]);
+                more ? lnt_mlal_high(ch->product[j][i], ch->w[j], ch->x[i]) : lnt_mull_high(ch->w[j], ch->x[i]);
         }
+    }
+    if (P == 4) {
+        PIN4(ch->product[0][0], ch->product[0][1], ch->product[0][2], ch->product[0][3]);
+        PIN4(ch->product[1][0], ch->product[1][1], ch->product[1][2], ch->product[1][3]);
     }
 }
 
@@ -66,54 +94,65 @@ LNT_INLINE void add(int32x4_t acc[][4], const chains *ch, int v, int P) {
             acc[i][v + j] = vpadalq_s16(acc[i][v + j], ch->product[j][i]);
         }
     }
-}
-
-LNT_INLINE void pin_products(chains *ch, int P) {
-    if (P == 4) {
-        PIN4(ch->product[0][0], ch->product[0][1], ch->product[0][2], ch->product[0][3]);
-        PIN4(ch->product[1][0], ch->product[1][1], ch->product[1][2], ch->product[1][3]);
-    }
-}
-
-LNT_INLINE void pin_sums(int32x4_t acc[][4], int v, int P) {
     if (P == 4) {
         PIN4(acc[0][v], acc[1][v], acc[2][v], acc[3][v]);
         PIN4(acc[0][v + 1], acc[1][v + 1], acc[2][v + 1], acc[3][v + 1]);
     }
 }
 
-/* Four inputs of P pixels to V vectors of sums. small: the sum of two products fits 16 bits. */
-LNT_INLINE void step(int32x4_t acc[][4], const int8_t *spread, const int8_t *w, int P, int V, bool small) {
-    int8x16_t x[4];
+/* How many products sum to 16 bits. */
+typedef enum fit { ONE, TWO, FOUR } fit;
+
+/* The inputs that are loaded to the sums of two vectors of channels. */
+LNT_INLINE void step(int32x4_t acc[][4], chains *ch, const int8_t *w, int v, int P, fit fits, bool more) {
+    load_weights(ch, w);
+    multiply(ch, P, fits == FOUR && more);
+    if (fits == ONE) {
+        add(acc, ch, v, P);
+    }
+    multiply_high(ch, P, fits != ONE);
+    if (fits != FOUR || more) {
+        add(acc, ch, v, P);
+    }
+}
+
+/* Two steps; those of the upper channels lie the other way round, so that inputs are loaded three times, not four. */
+LNT_INLINE void two_steps(int32x4_t acc[][4], const int8_t *a, const int8_t *b, const int8_t *w, int P, int V,
+                          fit lower, fit upper) {
     chains ch;
-#pragma GCC unroll 4
-    for (int i = 0; i < P; i++) {
-        x[i] = vld1q_s8(spread + SPREAD * i);
+    load_pixels(&ch, a, P);
+    step(acc, &ch, w, 0, P, lower, false);
+    load_pixels(&ch, b, P);
+    step(acc, &ch, w + 32, 0, P, lower, true);
+    if (V > 2) {
+        step(acc, &ch, w + 64, 2, P, upper, false);
+        load_pixels(&ch, a, P);
+        step(acc, &ch, w + 96, 2, P, upper, true);
     }
-    load_weights(&ch, w);
-#pragma GCC unroll 2
-    for (int v = 0; v < V; v += 2) {
-        multiply(&ch, x, P);
-        if (!small) {
-            add(acc, &ch, v, P);
-        }
-        pin_products(&ch, P);
-        multiply_high(&ch, x, P, small);
-        pin_products(&ch, P);
-        if (v + 2 < V) {
-            load_weights(&ch, w + 32);
-            PIN2(ch.weights[0], ch.weights[1]);
-        }
-        add(acc, &ch, v, P);
-        pin_sums(acc, v, P);
+}
+
+/* Where a tile's loop is. */
+typedef struct walk {
+    const int32_t *order;
+    const int8_t *w;
+} walk;
+
+/* Steps two by two up to the end of the run. */
+LNT_INLINE void run_steps(int32x4_t acc[][4], walk *at, const int8_t *spread, int P, int V, fit lower, fit upper) {
+    const int32_t *order = at->order;
+    const int8_t *w = at->w;
+    for (int32_t a, b; a = order[0], b = order[1], order += 2, a >= 0; w += 32 * V) {
+        two_steps(acc, spread + (uint32_t)a * (size_t)P, spread + (uint32_t)b * (size_t)P, w, P, V, lower, upper);
     }
+    at->order = order;
+    at->w = w;
 }
 
 /* Sums of P pixels and V vectors of channels of the tile at `packed`. */
 LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *spread, uint32_t steps, int P, int V,
                      bool small) {
     const int32_t *bias = (const int32_t *)(const void *)packed;
-    const int8_t *w = (const int8_t *)packed + 32 * V;
+    walk at = {.order = bias + (size_t)8 * V, .w = (const int8_t *)packed + 32 * V + lnt_gemm_order_bytes(steps)};
 #pragma GCC unroll 4
     for (int i = 0; i < P; i++) {
         LNT_HIDE(bias);
@@ -122,14 +161,18 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *sp
             acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
-    for (uint32_t n = steps / 2; n != 0; n--) {
-        step(acc, spread, w, P, V, small);
-        step(acc, spread + SPREAD * P, w + 16 * V, P, V, small);
-        spread += 2 * SPREAD * P;
-        w += 32 * V;
-    }
+    fit most = small ? TWO : ONE;
+    run_steps(acc, &at, spread, P, V, FOUR, FOUR);
+    run_steps(acc, &at, spread, P, V, P == 4 ? FOUR : most, most);
+    run_steps(acc, &at, spread, P, V, most, P == 4 ? FOUR : most);
+    run_steps(acc, &at, spread, P, V, most, most);
     if (steps % 2 != 0) {
-        step(acc, spread, w, P, V, small);
+        chains ch;
+        load_pixels(&ch, spread + (uint32_t)at.order[0] * (size_t)P, P);
+        step(acc, &ch, at.w, 0, P, most, true);
+        if (V > 2) {
+            step(acc, &ch, at.w + 32, 2, P, most, true);
+        }
     }
 }
 
@@ -260,7 +303,7 @@ static void run_block(const lnt_gemm *g, const int8_t *spread, int8_t *out, cons
     bool small = is_small(g);
     for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
         uint32_t left = g->c + g->cn - c;
-        tile t = {.packed = lnt_gemm_tile(g->packed, g->depth, c),
+        tile t = {.packed = lnt_gemm_tile(g->packed, LNT_GEMM_PAIRS, g->depth, c),
                   .spread = spread,
                   .out = out + c,
                   .in2 = in2 ? in2 + c : NULL,
@@ -294,7 +337,7 @@ void lnt_gemm_pairs_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
     spread_pixels(x, 0, g->depth, spread, 1);
     uint32_t steps = lnt_gemm_steps(g->depth);
     for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
-        const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, c);
+        const uint8_t *packed = lnt_gemm_tile(g->packed, LNT_GEMM_PAIRS, g->depth, c);
         uint32_t left = g->c + g->cn - c;
         uint32_t own = left < LNT_GEMM_CHANNELS ? left : LNT_GEMM_CHANNELS;
         int32x4_t acc[1][4];

@@ -176,7 +176,7 @@ static void run_tile(const lnt_gemm *g, tile t, uint32_t pixels) {
 static void run_block(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_t *in2, uint32_t pixels) {
     for (uint32_t c = g->c; c < g->c + g->cn; c += LNT_GEMM_CHANNELS) {
         uint32_t left = g->c + g->cn - c;
-        tile t = {.packed = lnt_gemm_tile(g->packed, g->depth, c),
+        tile t = {.packed = lnt_gemm_tile(g->packed, LNT_GEMM_FOURS, g->depth, c),
                   .x = x,
                   .out = out + c,
                   .in2 = in2 ? in2 + c : NULL,
@@ -198,8 +198,8 @@ void lnt_gemm_dotprod(const lnt_gemm *g, const int8_t *x, int8_t *out, const int
 }
 
 void lnt_gemm_dotprod_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
-    size_t tile_bytes = lnt_gemm_tile_bytes(g->depth, 4);
-    const uint8_t *packed = lnt_gemm_tile(g->packed, g->depth, g->c);
+    size_t tile_bytes = lnt_gemm_tile_bytes(LNT_GEMM_FOURS, g->depth, 4);
+    const uint8_t *packed = lnt_gemm_tile(g->packed, LNT_GEMM_FOURS, g->depth, g->c);
     const size_t to[1] = {0};
     for (uint32_t c = 0; c < g->cn; c += LNT_GEMM_CHANNELS, packed += tile_bytes) {
         uint32_t own = g->cn - c < LNT_GEMM_CHANNELS ? g->cn - c : LNT_GEMM_CHANNELS;

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from linnet import bench_report, elsewhere, measure, sizes
+from linnet import _threads, bench_report, elsewhere, measure, sizes
+from linnet.counts import count, counts
 from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.machine import Report, Watch
@@ -29,12 +30,12 @@ HELP = "time a .lnt file, operator by operator, and beside other runtimes"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M.lnt", help="the model file")
     parser.add_argument(
-        "--threads", type=_counts, default=(1,), metavar="N,N", help="numbers of threads, each measured (default: 1)"
+        "--threads", type=counts, default=(1,), metavar="N,N", help="numbers of threads, each measured (default: 1)"
     )
-    parser.add_argument("--runs", type=_count, default=100, metavar="N", help="inferences that count (default: 100)")
-    parser.add_argument("--warmup", type=_count, default=10, metavar="N", help="inferences before them (default: 10)")
+    parser.add_argument("--runs", type=count, default=100, metavar="N", help="inferences that count (default: 100)")
+    parser.add_argument("--warmup", type=count, default=10, metavar="N", help="inferences before them (default: 10)")
     parser.add_argument(
-        "--block", type=_count, default=5, metavar="N", help="inferences of one runtime in a row (default: 5)"
+        "--block", type=count, default=5, metavar="N", help="inferences of one runtime in a row (default: 5)"
     )
     parser.add_argument("--kernels", metavar="FAMILY", help="the kernel family (default: the best of this processor)")
     sizes.add_ram(parser)
@@ -94,11 +95,16 @@ def run(args: argparse.Namespace) -> int:
         return int(elsewhere.provider("bench")(args))
     if args.board or args.allow_throttled:
         raise LinnetError("--board and --allow-throttled go with --on")
+    for threads in args.threads:
+        _threads.check(threads)
+    if args.svg:
+        with _workstation("--svg"):
+            from linnet_converter import bench_chart
     model = load(args.model, kernels=args.kernels, ram=args.ram)
     values = model.prepare(args.input if args.input else noise(model))
     runs: list[Run] = []
     with ExitStack() as stack:
-        peers = stack.enter_context(_peers(args, model, values)) if args.peers else None
+        peers = None if args.peers is None else stack.enter_context(_peers(args, model, values))
         for threads in args.threads:
             runner = LocalRunner(load(args.model, kernels=args.kernels, ram=args.ram, threads=threads), values)
             runs.append(measured(runner, runner.model, values, threads, args, peers))
@@ -106,8 +112,6 @@ def run(args: argparse.Namespace) -> int:
     for line in dict.fromkeys(absent.values()):
         print("linnet: warning:", line, file=sys.stderr)
     if args.svg:
-        from linnet_converter import bench_chart
-
         write_atomic(args.svg, bench_chart.draw(args.model, runs).encode())
     if args.json:
         print(to_json(bench_report.as_json(args.model, model, runs, absent)))
@@ -164,13 +168,9 @@ def noise(model: Model) -> npt.NDArray[Any]:
 
 
 def _peers(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> Peers:
-    try:
+    with _workstation("--peers"):
         from linnet_converter.bench_peers import Peers
         from linnet_converter.peers import Input
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("linnet_converter"):
-            raise LinnetError("--peers needs the workstation's packages: pip install 'linnet[convert]'") from error
-        raise
     if not model.is_picture:
         raise LinnetError(f"{args.model}: --peers needs a network that takes pictures")
     details = model.input_details
@@ -184,12 +184,12 @@ def _peers(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> 
     )
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(_count(part) for part in text.split(",")))
+@contextmanager
+def _workstation(option: str) -> Iterator[None]:
+    """What is imported inside may not be installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("linnet_converter"):
+            raise LinnetError(f"{option} needs the workstation's packages: pip install 'linnet[convert]'") from error
+        raise

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet import elsewhere, sizes
+from linnet.counts import count
 from linnet.errors import LinnetError
 from linnet.format_gen import OpKind
 from linnet.model import Model, load
@@ -24,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pictures", metavar="PICTURE", nargs="+", help="PPM, PGM or .npy; with Pillow also PNG, JPEG, ..."
     )
-    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to show (default: 5)")
+    parser.add_argument("--top", type=count, default=5, metavar="N", help="how many classes to show (default: 5)")
     parser.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="how many threads share the work (default: 1)"
+        "--threads", type=count, default=1, metavar="N", help="how many threads share the work (default: 1)"
     )
     sizes.add_ram(parser)
     elsewhere.add_argument(parser)
@@ -97,10 +98,3 @@ def text(result: dict[str, Any], several: bool) -> str:
     rows = [(100 * entry["probability"], entry["class"], entry["label"]) for entry in result["top"]]
     lines = table(rows, ("%", "class", "label"))
     return f"{result['picture']}\n{lines}\n" if several else lines
-
-
-def _positive(word: str) -> int:
-    value = int(word)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value

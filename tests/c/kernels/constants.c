@@ -4,13 +4,16 @@
 
 void fill_int8(rng *r, int8_t *to, size_t count, uint32_t mode, int32_t lowest) {
     rng_bytes(r, (uint8_t *)to, count);
+    int32_t quarter = rng_chance(r, 50) ? -64 : 64;
     for (size_t i = 0; i < count; i++) {
         int32_t value = to[i];
-        value = mode == EXTREMES  ? (value & 1 ? 127 : lowest)
-                : mode == LOWEST  ? lowest
-                : mode == HIGHEST ? 127
-                : mode == SMALL   ? value % 4
-                                  : value;
+        value = mode == EXTREMES   ? (value & 1 ? 127 : lowest)
+                : mode == LOWEST   ? lowest
+                : mode == HIGHEST  ? 127
+                : mode == SMALL    ? value % 4
+                : mode == QUARTERS ? quarter + (value & 31 ? 0 : quarter / 64)
+                : mode == OUTLIERS ? (value & 15 ? value / 4 : value)
+                                   : value;
         to[i] = (int8_t)(value < lowest ? lowest : value);
     }
 }
@@ -88,8 +91,9 @@ static bool place_weights(rng *r, sample *s) {
     if (weights == NULL) {
         return false;
     }
+    static const uint32_t edge_modes[4] = {LOWEST, HIGHEST, QUARTERS, QUARTERS};
     s->foul = rng_chance(r, 3);
-    uint32_t mode = s->style == EDGE_STYLE ? (rng_chance(r, 50) ? LOWEST : HIGHEST) : draw_mode(r);
+    uint32_t mode = s->style == EDGE_STYLE ? edge_modes[rng_below(r, 4)] : draw_mode(r);
     fill_int8(r, weights, bytes, mode, s->foul ? -128 : -127);
     s->op.weights = offset_of((uint8_t *)weights);
     if (s->op.kind == LNT_OP_KIND_CONV) {

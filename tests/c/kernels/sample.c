@@ -219,7 +219,7 @@ void sample_draw(rng *r, uint32_t kind, const limits *l, sample *s) {
     *s = (sample){.op = {.kind = (uint8_t)kind, .input2 = LNT_NONE, .state = LNT_NONE}};
     uint32_t channels = draw_channels(r);
     uint32_t way = rng_below(r, 20);
-    s->style = way < 10 ? ANY_STYLE : way < 19 ? PLAIN_STYLE : EDGE_STYLE;
+    s->style = way < 10 ? ANY_STYLE : way < 18 ? PLAIN_STYLE : EDGE_STYLE;
     switch (kind) {
     case LNT_OP_KIND_CONV:
         draw_window(r, s, rng_chance(r, 50) ? 3 : 1 + rng_below(r, 40), channels);

@@ -13,7 +13,7 @@ typedef struct limits {
 } limits;
 
 /* Of parameters: anything; as converters make them, for which kernels have faster ways; sums that reach the limits of
- * 16 bits when they are scaled, where such ways end. */
+ * 16 bits, of four products or when they are scaled, where such ways end. */
 enum { ANY_STYLE, PLAIN_STYLE, EDGE_STYLE };
 
 typedef struct sample {
@@ -43,7 +43,8 @@ static inline bool sample_has_window(const sample *s) {
 /* Multiply-accumulates of one output channel of one pixel (of the input, for a pool). */
 uint32_t sample_taps(const sample *s);
 
-enum { UNIFORM, EXTREMES, LOWEST, HIGHEST, SMALL, VALUE_MODES };
+/* QUARTERS: four of them have a sum of 256 or a little more, all of one sign. OUTLIERS: few but large. */
+enum { UNIFORM, EXTREMES, LOWEST, HIGHEST, SMALL, QUARTERS, OUTLIERS, VALUE_MODES };
 
 /* int8 values of a mode, none below `lowest`. */
 void fill_int8(rng *r, int8_t *to, size_t count, uint32_t mode, int32_t lowest);
