@@ -82,6 +82,9 @@ LNT_SOURCES += \
     src/neon/depthwise.c \
     src/neon/depthwise_neon_rows.c \
     src/neon/depthwise_pack.c \
+    src/neon/depthwise_pair.c \
+    src/neon/depthwise_pair_stride1.c \
+    src/neon/depthwise_pair_stride2.c \
     src/neon/family.c \
     src/neon/fully_connected.c \
     src/neon/gemm_pack.c \

@@ -348,6 +348,55 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: which cores issue in order",
+        "kernels_c/src/neon/cpu.c",
+        "part <= 0xD05",
+        "part <= 0xD08",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: registers that may be read",
+        "kernels_c/src/neon/cpu.c",
+        "(getauxval(AT_HWCAP) & HAS_CPUID) == 0",
+        "false",
+        "tests/test_kernels.py -k family_fits",
+    ),
+    Mutation(
+        "neon: pairs of rows",
+        "kernels_c/src/neon/depthwise_pair_stride1.c",
+        "TAP_B2(op, group, p, q, u, v, t) HIGH",
+        "TAP_B2(op, group, p, q, u, v, t) LOW",
+        NEON,
+    ),
+    Mutation(
+        "neon: the last column of pairs",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "2 * pair.pitch * columns_inside",
+        "1 * pair.pitch * columns_inside",
+        NEON,
+    ),
+    Mutation(
+        "neon: rows that are missing",
+        "kernels_c/src/neon/depthwise_pair.c",
+        "return top >= -1 &&",
+        "return top >= -2 &&",
+        NEON,
+    ),
+    Mutation(
+        "neon: three products in 16 bits",
+        "kernels_c/src/neon/depthwise_pack.c",
+        "is_3x3 && low >= INT16_MIN && high <= INT16_MAX",
+        "is_3x3 && low >= 2 * INT16_MIN && high <= 2 * INT16_MAX",
+        NEON,
+    ),
+    Mutation(
+        "threads: who is waited for",
+        "boards/linnet_boards/emulator.py",
+        "path += alone + max(free)",
+        "path += alone + min(free)",
+        "tests/test_thread_counts.py -k dealt",
+    ),
+    Mutation(
         "neon: four products",
         "kernels_c/src/neon/gemm_pack.c",
         "other->low[j] < INT16_MIN || own.high[j] + other->high[j] > INT16_MAX",
@@ -488,6 +537,13 @@ MUTATIONS = (
         "tests/test_firmware.py -k over_budget",
     ),
     Mutation(
+        "build: unused code",
+        "boards/linnet_boards/firmware.py",
+        '"--specs=nano.specs", "-Wl,--gc-sections", ',
+        '"--specs=nano.specs", ',
+        "tests/test_firmware.py -k used_is_linked",
+    ),
+    Mutation(
         "budget: stack",
         "boards/linnet_boards/budgets.py",
         "(stack_bytes if target.stack == target.data else 0)",
@@ -540,13 +596,22 @@ MUTATIONS = (
 
 
 LIBRARY = "runtime/linnet/liblinnet.so"
+PATHS = ("runtime", "converter", "boards", "tests", "build_support")
+
+# What changed is compiled, not all, and sooner than for use; what it computes is the same.
+BUILD = f"""
+import compiled, linnet_clib, pathlib
+files = [*linnet_clib.sources(), *linnet_clib.host_sources()]
+flags = ["-std=c11", "-O1", "-fPIC", "-fvisibility=hidden", "-pthread"]
+compiled.link(linnet_clib.compiler(), flags, files, pathlib.Path({LIBRARY!r}), ["-shared"])
+"""
 
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in ("runtime", "converter", "boards")),
+        "PYTHONPATH": os.pathsep.join(str(cwd / part) for part in PATHS),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "CFLAGS": "-O1",  # sooner compiled; what is computed is the same
+        "LINNET_SEED": "1",  # what is caught today is caught tomorrow
     }
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -568,9 +633,10 @@ def verdict(tree: Path, mutation: Mutation) -> str:
         return f"its text occurs {original.count(mutation.old)} times in {mutation.file}"
     try:
         path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
-        build = [sys.executable, "build_support/linnet_clib.py", LIBRARY]
-        if mutation.file.startswith("kernels_c") and (built := run(build, tree)).returncode:
-            return f"does not compile: {last_line(built.stderr)}"
+        if mutation.file.startswith("kernels_c"):
+            built = run([sys.executable, "-c", BUILD], tree)
+            if built.returncode:
+                return f"does not compile: {last_line(built.stderr)}"
         tests = run([sys.executable, "-m", "pytest", "-x", "-q", *mutation.tests.split()], tree)
         if tests.returncode == 1:
             return ""

@@ -139,8 +139,8 @@ MUTATIONS = (
     Mutation(
         "plan: who pushes",
         "converter/linnet_converter/commands/plan.py",
-        'push_rows=args.input == "rows"',
-        'push_rows=args.input != "rows"',
+        "push_rows = pushes_rows(args.input, limit)",
+        "push_rows = not pushes_rows(args.input, limit)",
         "tests/test_plan_cli.py -k test_plan",
     ),
     Mutation(

@@ -89,6 +89,34 @@ def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cros
         command = [*tools.run, "-cpu", cpu, str(program)]
         check([*command, *options("--family", "ref", "--cases", "20")])
         check([*command, *options("--cases", "60")])
+        if cpu == "cortex-a53":  # pairs of rows need several things to come together
+            check([*command, *options("--kernel", "q8_depthwise_pair_neon", "--cases", "1500")])
+
+
+# What each of qemu's processors runs, the best first.
+CHOICES = {
+    "cortex-a35": ["neon_inorder", "neon", "ref"],
+    "cortex-a53": ["neon_inorder", "neon", "ref"],
+    "cortex-a57": ["neon", "ref"],
+    "cortex-a72": ["neon", "ref"],
+    "cortex-a76": ["neon_dotprod", "neon", "ref"],
+}
+
+
+def listed(command: list[str]) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+
+
+@pytest.mark.emulator
+def test_the_family_fits_the_core(tmp_path: Path, cross: Callable[[str], conftest.Cross]) -> None:
+    tools = cross("aarch64")
+    files = [ROOT / "tests/c/family_names.c", *sources()]
+    program = compiled.link(tools.cc, compiled.PLAIN, files, tmp_path / "family_names")
+    for cpu, families in CHOICES.items():
+        assert listed([*tools.run, "-cpu", cpu, str(program)]) == families, cpu
+    # where the kernel does not tell which core it is
+    untold = compiled.link(tools.cc, compiled.PLAIN, [*files, ROOT / "tests/c/no_cpuid.c"], tmp_path / "untold")
+    assert listed([*tools.run, "-cpu", "cortex-a53", str(untold)]) == ["neon", "ref"]
 
 
 @pytest.mark.emulator
@@ -97,8 +125,7 @@ def test_families_with_plans_of_their_own_are_no_choice(tmp_path: Path, cross: C
     tools = cross("armhf")
     files = [ROOT / "tests/c/family_names.c", *sources()]
     program = compiled.link(tools.cc, compiled.PLAIN, files, tmp_path / "family_names")
-    listed = subprocess.run([*tools.run, str(program)], capture_output=True, text=True, check=True, timeout=60)
-    names = listed.stdout.split()
+    names = listed([*tools.run, str(program)])
     assert names[-1] == "ref"
     assert not {"dsp", "mve"} & set(names)
 

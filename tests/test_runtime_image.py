@@ -138,13 +138,13 @@ def test_colour_grey_and_one_bit(tmp_path: Path) -> None:
 
 
 def test_alpha_is_composited_onto_white(tmp_path: Path) -> None:
-    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 128]]], np.uint8)
-    expected = [[[10, 20, 30], [255, 255, 255], [127, 127, 127]]]
+    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 128], [10, 20, 30, 100]]], np.uint8)
+    expected = [[[10, 20, 30], [255, 255, 255], [127, 127, 127], [159, 163, 167]]]  # 158.9, 162.8, 166.8
     assert image.read_image(save(tmp_path, Image.fromarray(pixels))).tolist() == expected
     np.save(tmp_path / "a.npy", pixels)
     assert image.read_image(tmp_path / "a.npy").tolist() == expected
     grey = Image.merge("LA", [Image.fromarray(pixels[:, :, channel].copy()) for channel in (0, 3)])
-    assert image.read_image(save(tmp_path, grey))[0, :, 0].tolist() == [10, 255, 127]
+    assert image.read_image(save(tmp_path, grey))[0, :, 0].tolist() == [10, 255, 127, 159]
 
 
 def test_palettes_with_and_without_transparency(tmp_path: Path) -> None:
@@ -194,6 +194,7 @@ def test_luminance_is_pillows() -> None:
         ((15, 20), (8, 10), (0, 1)),
         ((3, 5), (8, 13), (0, 2)),
         ((8, 11), (8, 11), (0, 2)),  # 1.5 to even
+        ((11, 8), (11, 8), (2, 0)),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])

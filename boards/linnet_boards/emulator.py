@@ -60,8 +60,88 @@ class Count:
     ops: tuple[OperatorCount, ...]
 
 
-def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kernels: str | None = None) -> Count:
-    """path: the model file.  model: the same, opened here.  values: the prepared input. Raises LinnetError."""
+@dataclass(frozen=True)
+class ThreadsCount:
+    """One inference on several threads, counted on one: the tasks of a step run one after another and are dealt out
+    afterwards, each to the thread that is free first. So nobody waits while it is counted, and what threads would
+    execute while they wait, or to hand out a step, is not in it.
+
+    instructions: of all threads.  busiest: of the thread that executes most.  path: along the thread that the others
+    wait for in each step, steps of one thread included; at one instruction a cycle, the time.
+    """
+
+    threads: int
+    instructions: int
+    busiest: int
+    path: int
+    shared_steps: int
+
+
+def count(
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    kernels: str | None = None,
+    ram: int | None = None,
+) -> Count:
+    """path: the model file.  model: the same, opened here.  values: the prepared input.  ram: as `linnet.load` has it.
+
+    Raises LinnetError.
+    """
+    ran, counts = _run(path, model, values, where, 1, kernels, ram)
+    return _result(model, where, ran, counts)
+
+
+def count_threads(
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    threads: int,
+    kernels: str | None = None,
+    ram: int | None = None,
+) -> ThreadsCount:
+    """As count(), for two threads or more."""
+    ran, counts = _run(path, model, values, where, threads, kernels, ram)
+    before = 4 + 2 * len(ran["marks"])
+    return deal(ran["tasks"], counts[before:], threads)
+
+
+def deal(tasks: list[int], counts: npt.NDArray[np.int64], threads: int) -> ThreadsCount:
+    """tasks: of each shared step.  counts: at the marks of linnet_run/measure.h: of the inference, its shared steps and
+    their tasks. Raises LinnetError where they do not fit.
+    """
+    if len(counts) != 2 + len(tasks) + 2 * sum(tasks):
+        raise LinnetError(f"the counter saw {len(counts)} marks of {len(tasks)} shared steps: please report this")
+    of = [0] * threads
+    path, at, end = 0, 1, int(counts[0])
+    for number in tasks:
+        alone = int(counts[at]) - end
+        of[0] += alone
+        spent = counts[at + 2 : at + 2 + 2 * number : 2] - counts[at + 1 : at + 1 + 2 * number : 2]
+        free = [0] * threads
+        for each in spent.tolist():
+            free[free.index(min(free))] += each
+        of = [before + now for before, now in zip(of, free, strict=True)]
+        path += alone + max(free)
+        at += 1 + 2 * number
+        end = int(counts[at - 1])
+    alone = int(counts[at]) - end
+    of[0] += alone
+    return ThreadsCount(threads, sum(of), max(of), path + alone, len(tasks))
+
+
+def _run(
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    threads: int,
+    kernels: str | None,
+    ram: int | None,
+) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+    """What linnet-run says, and the counter's numbers at its marks."""
     program = linnet_run(where.target)
     with tempfile.TemporaryDirectory(prefix="linnet-count-") as name:
         folder = Path(name)
@@ -69,12 +149,14 @@ def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kern
         np.ascontiguousarray(values).tofile(folder / "input")
         info = json.loads(_emulate(where, [], [str(program), "--info"]))
         counting = ["-plugin", f"{plugin},mark={info['mark']},out={folder / 'counts'}"]
-        options = ["--marks", *([] if kernels is None else ["--kernels", kernels])]
-        ran = json.loads(_emulate(where, counting, [str(program), str(path), str(folder / "input"), *options]))
+        options = ["--marks", "--threads", str(threads), *([] if kernels is None else ["--kernels", kernels])]
+        options += [] if ram is None else ["--arena", str(ram)]
+        inference = [str(program), str(path.absolute()), str(folder / "input"), *options]
+        ran = json.loads(_emulate(where, counting, inference))
         counts = np.array((folder / "counts").read_text().split(), np.int64)
     if ran["answers"][0]["values"] != model.run_quantized(values).ravel().tolist():
         raise LinnetError(f"{path}: the answer there is not the answer here: please report this")
-    return _result(model, where, ran, counts)
+    return ran, counts
 
 
 def _result(model: Model, where: Board, ran: dict[str, Any], counts: npt.NDArray[np.int64]) -> Count:

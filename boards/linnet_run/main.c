@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "input.h"
+#include "linnet_threads.h"
 #include "machine.h"
 #include "measure.h"
 
@@ -20,7 +21,7 @@ static const char usage[] =
     "  --hashes        a hash of every operator's output\n"
     "  --warmup N      inferences ahead of --bench that do not count (default: 3)\n"
     "  --profile N     after --bench, N inferences timed operator by operator\n"
-    "  --marks         run for a counter of instructions\n";
+    "  --marks         run for a counter of instructions, tasks of a step one after another\n";
 
 /* Of inferences and the like: their times must fit memory. */
 enum { MOST = 1000000 };
@@ -142,6 +143,10 @@ int main(int argc, char **argv) {
     }
     options o = parse(argc, argv);
     session s;
+    uint32_t threads = o.settings.threads;
+    if (o.marks) {
+        o.settings.threads = threads != 0 && threads <= LNT_MAX_THREADS; /* 0 is refused */
+    }
     open_session(&s, &o.settings);
     values v = make_values(&s, o.op == UINT32_MAX ? s.net.op_count - 1u : o.op);
     if (o.stream) {
@@ -174,7 +179,7 @@ int main(int argc, char **argv) {
     }
     if (o.marks) {
         printf(",\n");
-        print_marks(stdout, &s, input);
+        print_marks(stdout, &s, input, threads);
     }
     printf("}\n");
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;

@@ -123,26 +123,41 @@ void print_hashes(FILE *to, session *s, const uint8_t *input) {
 /* The counter in the emulator knows this function by its address. */
 __attribute__((noinline)) void linnet_mark(void) { __asm__ volatile("" ::: "memory"); }
 
-typedef struct marks {
-    uint16_t *ops;
-    size_t count;
-    size_t room;
-} marks;
+/* A list that grows. */
+typedef struct numbers {
+    uint64_t *values;
+    uint32_t count;
+    uint32_t room;
+} numbers;
+
+static void append(numbers *n, uint64_t value) {
+    if (n->count == n->room) {
+        n->room = 2 * n->room + 1024;
+        n->values = realloc(n->values, n->room * sizeof *n->values);
+        if (n->values == NULL) {
+            fail("memory", "there is not enough of it");
+        }
+    }
+    n->values[n->count++] = value;
+}
 
 static void mark(void *context, uint32_t op, uint32_t y, uint32_t n, uint32_t x, uint32_t xn, const void *data,
                  uint32_t row_bytes, uint32_t layout) {
     linnet_mark();
-    marks *m = context;
     (void)y, (void)n, (void)x, (void)xn, (void)data, (void)row_bytes, (void)layout;
-    if (m->count == m->room) {
-        m->room = 2 * m->room + 1024;
-        m->ops = realloc(m->ops, m->room * sizeof *m->ops);
-        if (m->ops == NULL) {
-            fail("memory", "there is not enough of it");
-        }
-    }
-    m->ops[m->count++] = (uint16_t)op;
+    append(context, op);
     linnet_mark();
+}
+
+/* The tasks of a step one after another, so that nobody waits and what is counted is work. */
+static void marked_tasks(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count) {
+    linnet_mark();
+    append(context, count);
+    for (uint32_t i = 0; i < count; i++) {
+        linnet_mark();
+        task(arg, i);
+        linnet_mark();
+    }
 }
 
 /* As infer(), but the input lies where lnt_run() wants it already. */
@@ -160,21 +175,36 @@ static void marked_run(session *s, const uint8_t *input) {
     linnet_mark();
 }
 
-void print_marks(FILE *to, session *s, const uint8_t *input) {
-    marks m = {0};
+static void print_marked_tasks(FILE *to, session *s, const uint8_t *input, uint32_t threads) {
+    numbers tasks = {0};
+    lnt_hooks alone = s->hooks;
+    s->hooks.parallel_for = marked_tasks;
+    s->hooks.parallel_context = &tasks;
+    s->hooks.workers = threads;
+    lnt_set_hooks(&s->net, &s->hooks);
     marked_run(s, input);
-    set_trace(s, mark, &m);
+    s->hooks = alone;
+    lnt_set_hooks(&s->net, &s->hooks);
+    print_list(to, "tasks", tasks.values, tasks.count);
+    fputs(",\n", to);
+    free(tasks.values);
+}
+
+void print_marks(FILE *to, session *s, const uint8_t *input, uint32_t threads) {
+    numbers ops = {0};
+    marked_run(s, input);
+    set_trace(s, mark, &ops);
     marked_run(s, input);
     set_trace(s, NULL, NULL);
-    fprintf(to, "\"marks\":[");
-    for (size_t i = 0; i < m.count; i++) {
-        fprintf(to, "%s%u", i ? "," : "", (unsigned)m.ops[i]);
+    if (threads > 1) {
+        print_marked_tasks(to, s, input, threads);
     }
-    fprintf(to, "],\n\"kernel_names\":[");
+    print_list(to, "marks", ops.values, ops.count);
+    fputs(",\n\"kernel_names\":[", to);
     for (uint32_t op = 0; op < s->net.op_count; op++) {
         lnt_params params = lnt_op_params(&s->net, &s->net.ops[op]);
         fprintf(to, "%s\"%s\"", op ? "," : "", lnt_choose(s->net.kernels, &params)->name);
     }
     fputc(']', to);
-    free(m.ops);
+    free(ops.values);
 }

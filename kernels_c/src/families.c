@@ -27,6 +27,7 @@ const lnt_family *const lnt_families[] = {
 #endif
 #ifdef LNT_NEON64
     &lnt_family_neon_dotprod,
+    &lnt_family_neon_inorder,
 #endif
 #ifdef LNT_NEON
     &lnt_family_neon,

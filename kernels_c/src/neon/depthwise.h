@@ -8,6 +8,9 @@
 
 enum { LNT_DEPTHWISE_CHANNELS = 16, LNT_DEPTHWISE_MAX_H = 8 };
 
+/* What sums to 16 bits: any two products; in lnt_depthwise_block.allow also the three of a column. */
+enum { LNT_DEPTHWISE_TWO = 8 };
+
 /* How a block's weights lie. */
 typedef enum lnt_depthwise_order {
     LNT_DEPTHWISE_ZIPPED, /* [column][four rows][channel][row], rows beyond the kernel zero: for sdot */
@@ -18,7 +21,8 @@ typedef struct lnt_depthwise_block {
     int8_t zero[16];   /* the input's zero point: what is read for a row that is not there */
     uint32_t fits;     /* no lnt_mulr() of these channels leaves 16 bits */
     uint32_t products; /* this many, taken column by column, sum to 16 bits: 1, 2 or 3 */
-    uint32_t reserved[2];
+    uint8_t allow[2];  /* weights of each eight channels: LNT_DEPTHWISE_TWO, and 1 << j for column j of a 3x3 kernel */
+    uint8_t reserved[6];
     int32_t bias[LNT_DEPTHWISE_CHANNELS];
     int32_t multiplier[LNT_DEPTHWISE_CHANNELS];
     int8_t weights[];

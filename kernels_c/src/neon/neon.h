@@ -43,6 +43,10 @@ extern const lnt_kernel q8_fully_connected_neon;
 
 #ifdef LNT_NEON64
 
+/* For in-order cores: the same, but for the order of instructions. */
+extern const lnt_family lnt_family_neon_inorder;
+extern const lnt_kernel q8_depthwise_pair_neon;
+
 extern const lnt_family lnt_family_neon_dotprod;
 
 /* With dot products, but for the inner loops the same as without. */
