@@ -288,6 +288,20 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon_dotprod: eight inputs",
+        "kernels_c/src/neon_dotprod/gemm.c",
+        "vld1q_s8(x + 16 * i)",
+        "vld1q_s8(x + 8 * i)",
+        NEON,
+    ),
+    Mutation(
+        "neon_dotprod: the lower of two rows",
+        "kernels_c/src/neon_dotprod/depthwise_two_rows.c",
+        "vshlq_n_u32(vreinterpretq_u32_s8(w), 8)",
+        "vshlq_n_u32(vreinterpretq_u32_s8(w), 16)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
         "if (rest != 0)",
@@ -412,6 +426,13 @@ MUTATIONS = (
         "if taken > region.bytes:",
         "if taken > 4 * region.bytes:",
         "tests/test_firmware.py -k over_budget",
+    ),
+    Mutation(
+        "build: unused code",
+        "boards/linnet_boards/firmware.py",
+        '"--specs=nano.specs", "-Wl,--gc-sections", ',
+        '"--specs=nano.specs", ',
+        "tests/test_firmware.py -k used_is_linked",
     ),
     Mutation(
         "budget: stack",

@@ -90,7 +90,7 @@ static axis draw_axis(rng *r, bool usual, uint32_t stride, uint32_t most_kernel)
         a.kernel = rng_chance(r, 90) ? 1 + rng_below(r, 7) : 1 + rng_below(r, most_kernel);
         a.stride = rng_chance(r, 95) ? 1 + rng_below(r, 4) : 1 + rng_below(r, most_kernel);
     }
-    a.pad = usual ? (rng_chance(r, 30) ? 0 : 1) : rng_below(r, a.kernel);
+    a.pad = usual ? (rng_chance(r, 30) ? 0 : rng_chance(r, 90) ? 1 : 2) : rng_below(r, a.kernel);
     uint32_t same = (a.in + a.stride - 1) / a.stride;
     uint32_t most = most_outputs(&a);
     a.out = same <= most && rng_chance(r, 70) ? same : rng_chance(r, 50) ? most : 1 + rng_below(r, most);
@@ -185,6 +185,9 @@ static void draw_dense(rng *r, sample *s, const limits *l) {
     if (rng_chance(r, 2)) { /* deeper than kernels have room for */
         in = 1 + rng_below(r, UINT16_MAX);
         out = 1 + rng_below(r, 8);
+    }
+    if (s->style == PLAIN_STYLE && rng_chance(r, 25)) { /* the narrowest that networks have */
+        in = 8;
     }
     while (in * out > l->weights) {
         *(in > out ? &in : &out) /= 2;
