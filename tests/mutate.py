@@ -36,6 +36,7 @@ THREADS = "tests/test_threads.py -k operator"
 HOW_MANY = "tests/test_threads.py -k cut"
 WORKERS = "tests/test_threads.py -k workers_in_c"
 DSP = "tests/test_kernels.py -k cortex-m4"
+M7 = "tests/test_kernels.py -k cortex-m7"
 FRAMES = "tests/test_frames.py"
 SERVER = "tests/test_server.py"
 BUDGETS = "tests/test_budgets.py"
@@ -411,17 +412,31 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon_dotprod: eight inputs",
+        "kernels_c/src/neon_dotprod/gemm.c",
+        "vld1q_s8(x + 16 * i)",
+        "vld1q_s8(x + 8 * i)",
+        NEON,
+    ),
+    Mutation(
+        "neon_dotprod: the lower of two rows",
+        "kernels_c/src/neon_dotprod/depthwise_two_rows.c",
+        "vshlq_n_u32(vreinterpretq_u32_s8(w), 8)",
+        "vshlq_n_u32(vreinterpretq_u32_s8(w), 16)",
+        NEON,
+    ),
+    Mutation(
         "dsp: rest of the taps",
         "kernels_c/src/dsp/pairs.c",
-        "if (rest != 0)",
-        "if (rest > 1)",
+        "k < bytes % 4 ?",
+        "k + 1 < bytes % 4 ?",
         DSP,
     ),
     Mutation(
         "dsp: once in place",
         "kernels_c/src/dsp/pairs.c",
-        "i == 0 || b->out[i] != b->out[i - 1]",
-        "true",
+        "if (out != before)",
+        "if (true)",
         DSP,
     ),
     Mutation(
@@ -434,9 +449,44 @@ MUTATIONS = (
     Mutation(
         "dsp: saturation",
         "kernels_c/src/dsp/tiles.c",
-        "ssat r3, #16, r3",
-        "ssat r3, #17, r3",
+        'SATURATE("16")',
+        'SATURATE("17")',
         DSP,
+    ),
+    Mutation(
+        "dsp: edge columns",
+        "kernels_c/src/dsp/depthwise.c",
+        "to[LNT_PLANE_BYTES] = pixel[2]",
+        "to[LNT_PLANE_BYTES] = pixel[1]",
+        DSP,
+    ),
+    Mutation(
+        "dsp: several tiles of a row",
+        "kernels_c/src/dsp/pairs.c",
+        "some == LNT_TILE && bytes % 4 == 0 ?",
+        "some == LNT_TILE ?",
+        DSP,
+    ),
+    Mutation(
+        "dsp: collected in front",
+        "kernels_c/src/dsp/pairs.c",
+        "memmove(room, from[i], f->bytes);",
+        "",
+        DSP,
+    ),
+    Mutation(
+        "dsp: M7, the next group's pixels",
+        "kernels_c/src/dsp/planes.c",
+        'LOAD("r9", PIXELS("0", "24"))',
+        'LOAD("r9", PIXELS("0", "20"))',
+        M7,
+    ),
+    Mutation(
+        "dsp: M7, both channels",
+        "kernels_c/src/dsp/tiles.c",
+        '"strh r3, [r10, r12]',
+        '"strb r3, [r10, r12]',
+        M7,
     ),
     Mutation(
         "overlap",

@@ -32,11 +32,11 @@ LNT_INLINE column zero_column(const lnt_depthwise_row *r) {
     return (column){{zero, zero, zero}};
 }
 
-LNT_INLINE weights load_weights(const lnt_depthwise_block *block) {
+LNT_INLINE weights load_weights(const lnt_depthwise_row *r) {
     weights w;
     for (int j = 0; j < 3; j++) {
         for (int i = 0; i < 3; i++) {
-            w.of[j].v[i] = vld1q_s8(block->weights + 48 * j + 16 * i);
+            w.of[j].v[i] = vld1q_s8(r->block->weights + 48 * j + 16 * i);
         }
     }
     return w;

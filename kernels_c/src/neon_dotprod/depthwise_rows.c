@@ -66,8 +66,8 @@ LNT_INLINE column load_column(const int8_t *w) {
     return (column){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
 }
 
-LNT_INLINE weights load_weights(const lnt_depthwise_block *block) {
-    const int8_t *w = block->weights;
+LNT_INLINE weights load_weights(const lnt_depthwise_row *r) {
+    const int8_t *w = r->block->weights;
     return (weights){{load_column(w), load_column(w + 64), load_column(w + 128)}};
 }
 
