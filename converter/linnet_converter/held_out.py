@@ -58,7 +58,9 @@ class HeldOut:
 def surely_less(errors: FloatArray, than: FloatArray, groups: int) -> bool:
     """Whether the sum of errors is lower by more than luck with the pictures explains: three standard errors.
 
-    Three, because learning looks ten times.  errors, than: of each picture, in the same order, (copies * groups,), a picture's variations `groups` apart
+    Three, because learning looks ten times.
+
+    errors, than: of each picture, in the same order, (copies * groups,), a picture's variations `groups` apart
     (augment.with_variations): they count as one, because they are alike.
     """
     gains = (than - errors).reshape(-1, groups).sum(axis=0)
