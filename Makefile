@@ -13,7 +13,7 @@ ASAN := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 -include kernels_c/sources.mk
 C_SOURCES := $(addprefix kernels_c/,$(LNT_SOURCES) $(LNT_HOST_SOURCES))
 C_HEADERS := $(shell find kernels_c -name '*.h')
-C_FORMATTED = $(shell find kernels_c tests/c examples boards -name '*.[ch]' 2>/dev/null)
+C_FORMATTED = $(shell find kernels_c tests/c tools examples boards -name '*.[ch]' 2>/dev/null)
 PY_TYPED := $(wildcard runtime/linnet converter/linnet_converter boards/linnet_boards build_support tools tests setup.py)
 
 # With REQUIRE_TOOLS=1 a missing analyser or compiler fails lint and size; REQUIRE_EMULATORS=1 does that for test.

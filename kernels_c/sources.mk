@@ -94,5 +94,6 @@ LNT_SOURCES += \
     src/neon/input.c \
     src/neon/pointwise.c \
     src/neon_dotprod/depthwise_rows.c \
+    src/neon_dotprod/depthwise_two_rows.c \
     src/neon_dotprod/family.c \
     src/neon_dotprod/gemm.c

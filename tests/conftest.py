@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import compiled
+import fake_ssh
 import linnet_clib
+import linnet_cross
 import pytest
 
 
@@ -65,6 +68,28 @@ def cc() -> list[str]:
     if command is None:
         absent("there is no C compiler: apt install gcc")
     return command
+
+
+@pytest.fixture(scope="session")
+def host_program(tmp_path_factory: pytest.TempPathFactory, cc: list[str]) -> Path:
+    """linnet-run for this machine, which the hosts of `hosts` are."""
+    # not the library, which keeps its inner functions to itself
+    files = [*sorted(linnet_cross.PROGRAM.glob("*.c")), *linnet_clib.sources(), *linnet_clib.host_sources()]
+    return compiled.link(cc, compiled.PROGRAM, files, tmp_path_factory.mktemp("program") / "linnet-run")
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, host_program: Path, monkeypatch: pytest.MonkeyPatch) -> fake_ssh.Hosts:
+    """Hosts that ssh seems to reach."""
+    from linnet_boards import deployment, device
+    from linnet_boards.commands import doctor
+
+    made = fake_ssh.make(tmp_path / "hosts")
+    monkeypatch.setenv("LINNET_SSH", made.ssh)
+    monkeypatch.setattr(deployment, "linnet_run", lambda _: host_program)
+    monkeypatch.setattr(doctor, "linnet_run", lambda _: host_program)
+    monkeypatch.setattr(device, "PATIENCE", (0.0, 0.0))
+    return made
 
 
 @pytest.fixture(scope="session")

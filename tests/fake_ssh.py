@@ -42,6 +42,9 @@ case "$host $2" in
 "dead "*--stream*) refuse 'Connection timed out during banner exchange' ;;
 "killed "*--stream*) exit 137 ;;
 "garbled "*--stream*) echo 'Welcome to your board!' ;;
+"odd "*--stream* | "odd "*--bench*) cat "$root/odd.txt" ;;
+"chatty "*) echo 'Welcome to your board!'; run "$2" ;;
+"lingering "*) sleep 60 < /dev/null > /dev/null & echo $! >> "$root/pids"; run "$2" ;;
 *) run "$2" ;;
 esac
 """

@@ -79,7 +79,10 @@ def test_what_it_needs(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ([], "say with what: --on USER@HOST, --on serial:PORT, or --on emulator --board NAME"),
         (["--board", "rpi4"], "--board goes with --on emulator"),
         (["--on", "emulator", "--board", "rpi4"], "an emulated board with Linux is for `linnet bench`"),
-        (["--on", "emulator", "--board", "mps2-an386", "--kernels", "ref"], "a microcontroller has the kernels of its"),
+        (
+            ["--on", "emulator", "--board", "mps2-an386", "--kernels", "ref"],
+            "firmware has its kernels, RAM and one thread",
+        ),
     ):
         assert cli.main(["compare", str(model), *options]) == 1
         (line,) = capsys.readouterr().err.splitlines()

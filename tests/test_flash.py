@@ -43,6 +43,17 @@ def test_flash(
     assert command[0] == "picotool" and log.read_text().split() == command[1:]
 
 
+@pytest.mark.parametrize("name", ["a [exec touch owned] b", "a$HOME", "a;b", 'a"b', "a\\b", "a{b"])
+def test_names_that_openocd_would_read(built: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = built.rename(built.with_name(name))
+    assert cli.main(["flash", str(folder), "--dry-run"]) == 1
+    assert "openocd takes parts of such a name for commands" in capsys.readouterr().err
+    assert cli.main(["flash", str(folder), "--dry-run", "--board", "raspberry-pi-pico"]) == 0  # has no language
+    assert cli.main(["flash", str(folder.rename(built.with_name("two words"))), "--dry-run", "--json"]) == 0
+    command = json.loads(capsys.readouterr().out.partition("\n")[2])["command"]
+    assert command[-1] == f"program {{{built.with_name('two words') / 'firmware.elf'}}} verify reset exit"
+
+
 def test_flash_fails(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +67,9 @@ def test_flash_fails(
     assert capsys.readouterr().out.startswith("openocd -f ")
     assert cli.main(["flash", str(built), "--board", "rpi4"]) == 1
     assert "rpi4: there is no tool" in capsys.readouterr().err
+    (built / "build.json").write_text("[]")
+    assert cli.main(["flash", str(built)]) == 1
+    assert "say --board NAME" in capsys.readouterr().err
     (built / "build.json").unlink()
     assert cli.main(["flash", str(built)]) == 1
     assert "say --board NAME" in capsys.readouterr().err

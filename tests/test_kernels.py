@@ -91,6 +91,9 @@ def test_linux(target: str, tmp_path: Path, cross: Callable[[str], conftest.Cros
         check([*command, *options("--cases", "60")])
         if cpu == "cortex-a53":  # pairs of rows need several things to come together
             check([*command, *options("--kernel", "q8_depthwise_pair_neon", "--cases", "1500")])
+        if cpu == "cortex-a76":  # and so do eight inputs
+            check([*command, *options("--kernel", "q8_depthwise_dotprod", "--cases", "400")])
+            check([*command, *options("--kernel", "q8_pointwise_dotprod", "--cases", "400")])
 
 
 # What each of qemu's processors runs, the best first.

@@ -21,10 +21,10 @@ import random_networks
 import linnet
 from linnet import _native, _threads, kernel_families
 from linnet.errors import LinnetError
-from linnet.format_gen import OpKind
+from linnet.format_gen import InputKind, OpKind
 from linnet_converter import lnt_file, oracle, planner
 from linnet_converter.plan import Plan
-from linnet_converter.qgraph import QGraph
+from linnet_converter.qgraph import QGraph, macs
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTS = (1, 2, 3, 4, 5)
@@ -35,10 +35,11 @@ Hook = Callable[[_threads.Threads, Any], None]
 
 @pytest.fixture
 def hooked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hook], None]:
-    """Returns a function that has every model's hooks changed by another one before a run."""
-    hook = _threads.Threads.hook
+    """Returns a function that has every model's hooks changed by one more before a run."""
 
     def change(more: Hook) -> None:
+        hook = _threads.Threads.hook
+
         def changed(threads: _threads.Threads, hooks: Any) -> None:
             hook(threads, hooks)
             more(threads, hooks)
@@ -67,6 +68,7 @@ def assert_equal(graph: QGraph, plan: Plan, seed: int) -> None:
         for count in COUNTS:
             model = linnet.load(data, kernels=kernels, threads=count)
             assert model.threads == count
+            model.run_quantized(np.flip(picture))  # what is not computed is then not there from before either
             for op, computed in zip(graph.ops, model.trace(picture), strict=True):
                 message = f"seed {seed}, {kernels}, {count} threads, {op.kind.name} {op.name}"
                 np.testing.assert_array_equal(computed.values, expected[op.output], message)
@@ -81,6 +83,20 @@ def test_operator(kind: OpKind) -> None:
 
 
 @pytest.mark.usefixtures("cut_all")
+@pytest.mark.parametrize("kind", [OpKind.conv, OpKind.depthwise, OpKind.pointwise], ids=lambda kind: kind.name)
+def test_operator_of_one_row(kind: OpKind) -> None:
+    """There is nothing but columns to cut."""
+    build = random_networks.Builder(np.random.default_rng(0))
+    x = build.source((1, 11, 5))
+    if kind == OpKind.pointwise:
+        build.pointwise(x, 3)
+    else:
+        build.conv(x, 3, (3, 3), (1, 1), kind == OpKind.depthwise)
+    graph = build.graph(InputKind.tensor)
+    assert_equal(graph, planner.plan_layer_by_layer(graph), 0)
+
+
+@pytest.mark.usefixtures("cut_all")
 @pytest.mark.parametrize("seed", range(8))
 def test_network_under_every_plan(seed: int) -> None:
     graph = random_networks.network(seed)
@@ -92,12 +108,13 @@ def test_network_under_every_plan(seed: int) -> None:
         assert_equal(graph, plan, seed)
 
 
-def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
-    """As many tasks as threads; none where steps are too small."""
-    tasks: list[int] = []
+@pytest.fixture
+def tasks(hooked: Callable[[Hook], None]) -> list[int]:
+    """How many tasks each step is cut into, steps that stay whole left out."""
+    counts: list[int] = []
 
     def count(_context: Any, task: Any, arg: Any, number: int) -> None:
-        tasks.append(number)
+        counts.append(number)
         for i in range(number):
             task(arg, i)
 
@@ -105,7 +122,16 @@ def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
 
     def change(_threads: _threads.Threads, hooks: Any) -> None:
         hooks.parallel_for = callback
-        hooks.least_work = 50_000
+
+    hooked(change)
+    return counts
+
+
+def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None], tasks: list[int]) -> None:
+    """As many tasks as threads; none where steps are too small."""
+
+    def change(_threads: _threads.Threads, hooks: Any) -> None:
+        hooks.least_work = 200_000
 
     hooked(change)
     graph = random_networks.network(3)
@@ -116,6 +142,35 @@ def test_steps_are_cut_for_all_threads(hooked: Callable[[Hook], None]) -> None:
     model.run(digits.PICTURE)
     assert tasks.count(3) > 10
     assert set(tasks) <= {2, 3}  # two where a kernel has no third part to give: 2x2 pixels of few channels
+
+
+@pytest.mark.parametrize("kind", [OpKind.conv, OpKind.depthwise, OpKind.pointwise, OpKind.fully_connected])
+def test_steps_of_enough_work_are_cut(kind: OpKind, hooked: Callable[[Hook], None], tasks: list[int]) -> None:
+    """Work is multiply-accumulates, and 64 for each output."""
+    build = random_networks.Builder(np.random.default_rng(0))
+    x = build.source((1, 1, 24) if kind == OpKind.fully_connected else (9, 7, 24))
+    if kind in (OpKind.conv, OpKind.depthwise):
+        build.conv(x, 10, (3, 3), (1, 1), kind == OpKind.depthwise)
+    elif kind == OpKind.pointwise:
+        build.pointwise(x, 10)
+    else:
+        build.dense(x, 10)
+    graph = build.graph(InputKind.tensor)
+    op = graph.ops[-1]
+    assert op.kind == kind
+    work = macs(graph, op) + 64 * int(np.prod(graph.tensors[op.output].shape))
+    least = work
+
+    def change(_threads: _threads.Threads, hooks: Any) -> None:
+        hooks.least_work = least
+
+    hooked(change)
+    data = lnt_file.write(graph, [planner.plan_layer_by_layer(graph)])
+    for expected in ([2], []):
+        tasks.clear()
+        linnet.load(data, kernels="ref", threads=2).run_quantized(random_networks.picture(graph, 0))
+        assert tasks == expected
+        least += 1
 
 
 def test_a_real_network() -> None:

@@ -1,7 +1,7 @@
 """How much of the time threads wait for one another, by the height of a plan's steps.
 
 MobileNetV2 with seeded weights, in plans of rings whose steps are so many rows tall, and in strips of columns, is run
-by tests/c/waiting.c with one thread and with several in turn. Each step's quickest run counts, so that other work on
+by waiting.c with one thread and with several in turn. Each step's quickest run counts, so that other work on
 the machine does not. Usage: waiting.py [--json]
 """
 
@@ -23,22 +23,29 @@ from linnet_clib import KERNELS, ROOT, compiler, host_sources, sources
 
 
 def build(folder: Path) -> Path:
-    """Compile tests/c/waiting.c with the library."""
+    """Compile waiting.c with the library."""
     command = compiler()
     if command is None:
         sys.exit("no C compiler: set CC, or `apt install gcc`")
-    flags = ["-std=c11", "-O3", "-pthread", f"-I{KERNELS / 'include'}"]
-    files = [ROOT / "tests/c/waiting.c", *sources(), *host_sources()]
+    session = ROOT / "boards/linnet_run"
+    flags = [
+        "-std=c11",
+        "-O3",
+        "-pthread",
+        *(f"-I{folder}" for folder in (KERNELS / "include", KERNELS / "src", session)),
+    ]
+    files = [ROOT / "tools/waiting.c", session / "session.c", *sources(), *host_sources()]
     subprocess.run([*command, *flags, *files, "-o", folder / "waiting"], check=True)
     return folder / "waiting"
 
 
-def measure(program: Path, model: Path, threads: int, runs: int) -> dict[str, Any]:
+def measure(program: Path, model: Path, threads: int, runs: int, kernels: str | None) -> dict[str, Any]:
     """What the program prints, and shares of all threads' time in percent.
 
     waiting: inside steps that are shared. alone: while one thread worked on steps that are not.
     """
-    done = subprocess.run([program, model, str(threads), str(runs)], check=True, capture_output=True, text=True)
+    command = [str(program), str(model), str(threads), str(runs), *([kernels] if kernels else [])]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     whole = threads * found["ns"]
     found["waiting_percent"] = 100 * found["waiting_ns"] / whole
@@ -58,6 +65,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--heights", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32], help="rows a step")
+    parser.add_argument("--kernels", help="the kernel family (default: the best of this processor)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
 
@@ -73,7 +81,7 @@ def main() -> None:
         for name, plan in plans.items():
             path = Path(folder) / "model.lnt"
             path.write_bytes(lnt_file.write(graph, [plan]))
-            found = measure(program, path, options.threads, options.runs)
+            found = measure(program, path, options.threads, options.runs, options.kernels)
             measured.append({"plan": name, "arena_bytes": plan.arena_bytes, **found})
     if options.json:
         print(to_json({"network": f"mobilenet_v2_{options.width}_{options.size}", "plans": measured}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 import zlib
@@ -62,17 +61,34 @@ def build(
     Raises LinnetError where a tool is missing or something does not fit, after a table of who takes what on stderr.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and not (folder / REPORT).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LinnetError(f"{folder}: is there already, and was not made by linnet build")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+    _check_replaceable(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:40]}.") as name:
         made = Path(name) / "made"
         made.mkdir()
         built = _build(graph, board, made, Path(name), push_rows, ram, stack, planned_for or board)
-        (made / REPORT).write_text(json.dumps(asdict(built), indent=2) + "\n", encoding="utf-8")
+        said = asdict(built) | {"files": _files(made)}
+        (made / REPORT).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(Path(name) / "old")
         made.replace(folder)
     return built
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises LinnetError where a folder holds what linnet build has not made."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / REPORT).exists()):
+        raise LinnetError(f"{folder}: is there already, and was not made by linnet build")
+    if (folder / REPORT).exists():
+        found = _files(folder)
+        for name in found:
+            if name not in {REPORT, *report(folder).get("files", found)}:
+                raise LinnetError(f"{folder / name}: was not made by linnet build, and would be lost: move it")
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
 def _build(
@@ -133,8 +149,10 @@ def _warnings(target: CortexM) -> Iterator[str]:
 
 def report(folder: Path) -> dict[str, Any]:
     """What `Built` said of a folder."""
-    found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return found
+    try:
+        return dict(json.loads((folder / REPORT).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise LinnetError(f"{folder / REPORT}: damaged: remove the folder") from error
 
 
 def _refuse(uses: Sequence[Use], regions: Sequence[Region], message: str) -> NoReturn:

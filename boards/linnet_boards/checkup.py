@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ def _system(machine: Machine) -> Finding:
 def _python(machine: Machine) -> Finding:
     if not machine.python:
         return Finding("Python", "note", "none", "linnet-run needs none; for the package, apt install python3-venv")
-    version = tuple(int(part) for part in machine.python.split(".")[:2] if part.isdigit())
+    version = tuple(map(int, re.findall(r"[0-9]{1,9}", machine.python)[:2]))
     if version < LEAST_PYTHON:
         wanted = ".".join(map(str, LEAST_PYTHON))
         return Finding(

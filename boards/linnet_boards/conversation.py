@@ -20,7 +20,9 @@ FIRST_WAIT = 0.5
 """Seconds after which a request is sent again; each time twice as long."""
 
 _HELLO = struct.Struct("<5I4HIH")
+_FINISH = struct.Struct("<3I")
 _OPERATOR = struct.Struct("<IQ")
+_CODE = struct.Struct("<i")
 _OWN_CODES = {-100: "it does not know this request", -101: "the request has a wrong length", -102: "out of sequence"}
 _OUT_OF_SEQUENCE = -102
 
@@ -102,23 +104,40 @@ class Device:
         self._ask(Request.begin, bytes([operators]))
         for row in np.ascontiguousarray(values):
             self._ask(Request.rows, row.tobytes())
-        low, high, stack = struct.unpack("<3I", self._ask(Request.finish))
-        output = b""
-        while len(output) < self.info.output_bytes:
-            output += self._ask(Request.output, struct.pack("<I", len(output)))
-        records: list[OperatorRecord] = []
-        while operators and len(records) < self.info.operators:
-            part = self._ask(Request.operators, struct.pack("<H", len(records)))
-            records += [OperatorRecord(*found) for found in _OPERATOR.iter_unpack(part)]
-        return Inference(output, low | high << 32, stack, tuple(records))
+        low, high, stack = self._fields(_FINISH, self._ask(Request.finish))
+        output = self._all(Request.output, "<I", 1, self.info.output_bytes)
+        raw = self._all(Request.operators, "<H", _OPERATOR.size, self.info.operators if operators else 0)
+        records = tuple(OperatorRecord(*found) for found in _OPERATOR.iter_unpack(raw))
+        return Inference(output, low | high << 32, stack, records)
 
     def close(self) -> None:
         self._transport.close()
 
+    def _all(self, request: Request, start: str, size: int, count: int) -> bytes:
+        """So many things of a size that a request gives some of, from the one on that it names."""
+        whole = b""
+        while len(whole) < size * count:
+            part = self._ask(request, struct.pack(start, len(whole) // size))
+            whole += part
+            if not part or len(part) % size or len(whole) > size * count:
+                raise self._nonsense(part)
+        return whole
+
+    def _fields(self, form: struct.Struct, payload: bytes) -> tuple[Any, ...]:
+        if len(payload) < form.size:
+            raise self._nonsense(payload)
+        return form.unpack_from(payload)
+
+    def _nonsense(self, payload: bytes) -> LinnetError:
+        name, count = self._transport.name, len(payload)
+        return LinnetError(f"{name}: an answer of {count} bytes makes no sense: build and flash the firmware anew")
+
     def _hello(self) -> Info:
         raw = self._ask(Request.hello)
-        fields = _HELLO.unpack_from(raw)
+        fields = self._fields(_HELLO, raw)
         crc, model, arena, stack, hz, height, width, channels, operators, output, dwt = fields
+        if hz == 0:
+            raise self._nonsense(raw)
         return Info(
             board=raw[_HELLO.size :].decode("ascii", "replace"),
             network_crc=crc,
@@ -160,7 +179,7 @@ class Device:
                         f"package {protocol.VERSION}: build and flash it anew"
                     )
                 if frame.type == protocol.REFUSED and frame.sequence in {0, self._sequence}:
-                    (code,) = struct.unpack("<i", frame.payload)
+                    (code,) = self._fields(_CODE, frame.payload)
                     if code != _OUT_OF_SEQUENCE or frame.sequence:
                         text = _OWN_CODES.get(code) or _native.error_text(code)
                         raise LinnetError(f"{self._transport.name}: the board says: {text}")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from linnet.errors import LinnetError
 from linnet.report import human_bytes
 
 from .probe import Machine, probe
-from .programs import linnet_run
-from .ssh import CommandError, Shell
+from .programs import linnet_run, parsed, sensible
+from .ssh import CommandError, Shell, printable
 
 FOLDER = ".local/share/linnet"
 """On the board, from the user's home."""
@@ -28,7 +27,8 @@ _COPY = r"""
 set -eu
 umask 022
 mkdir -p "$1"
-t=$(mktemp "$1/.$2.XXXXXX")
+if [ -d "$1/$2" ]; then echo "$1/$2 is a folder" >&2; exit 1; fi
+t=$(mktemp "$1/.$2.part-XXXXXX")
 trap 'rm -f "$t"' EXIT
 trap 'exit 1' HUP INT TERM
 cat > "$t"
@@ -51,11 +51,11 @@ set -eu
 if [ ! -d "$1" ]; then exit 0; fi
 cd "$1"
 if [ -f "$2" ]; then rm -f "$2"; printf 'removed %s\n' "$2"; fi
-rm -f ".$2."??????
+rm -f ".$2.part-"??????
 for f in *.lnt; do
     if [ -e "$f" ]; then exit 0; fi
 done
-if [ -f linnet-run ]; then rm -f linnet-run .linnet-run.??????; printf 'removed linnet-run\n'; fi
+if [ -f linnet-run ]; then rm -f linnet-run .linnet-run.part-??????; printf 'removed linnet-run\n'; fi
 cd ..
 if rmdir "$(basename "$1")" 2>/dev/null; then printf 'removed the folder\n'; fi
 """
@@ -104,12 +104,13 @@ def deploy(shell: Shell, model: Path, folder: str = FOLDER, say: Callable[[str],
     then what was there before is there still.
     """
     name = model_name(model)
+    folder = _no_option(folder)
     data = _read(model)
     machine = probe(shell, folder)
     target = target_of(machine, shell.where)
     program = linnet_run(target).read_bytes()
     files = {PROGRAM: (program, "755"), name: (data, "644")}
-    paths = {key: str(PurePosixPath(folder) / key) for key in files}
+    paths = {key: f"{folder.rstrip('/')}/{key}" for key in files}
     present = dict(zip(files, _hashes(shell, list(paths.values())), strict=True))
     missing = [key for key, (wanted, _) in files.items() if present[key] != _sha256(wanted)]
     _check_space(shell, machine, sum(len(files[key][0]) for key in missing))
@@ -117,7 +118,7 @@ def deploy(shell: Shell, model: Path, folder: str = FOLDER, say: Callable[[str],
         content, mode = files[key]
         say(f"copying {key}, {human_bytes(len(content))}")
         shell.run(["sh", "-c", _COPY, "sh", folder, key, _sha256(content), mode], content)
-    info = json.loads(shell.run([paths[PROGRAM], "--info"]))
+    info = program_info(shell.where, shell.run([paths[PROGRAM], "--info"]))
     return Deployed(
         where=shell.where,
         model=paths[name],
@@ -133,7 +134,21 @@ def deploy(shell: Shell, model: Path, folder: str = FOLDER, say: Callable[[str],
 
 def remove(shell: Shell, model: Path, folder: str = FOLDER) -> list[str]:
     """Undo deploy(); with the last model goes linnet-run. What was removed, a line each; empty: nothing was there."""
-    return shell.run(["sh", "-c", _REMOVE, "sh", folder, model_name(model)]).decode("utf-8", "replace").splitlines()
+    command = ["sh", "-c", _REMOVE, "sh", _no_option(folder), model_name(model)]
+    return [printable(line) for line in shell.run(command).decode("utf-8", "replace").splitlines()]
+
+
+def program_info(where: str, text: bytes) -> dict[str, Any]:
+    """What linnet-run --info has printed: at least features, and kernels, best first. Raises LinnetError."""
+    info = parsed(where, text)
+    with sensible(where):
+        if not info["kernels"] or not all(isinstance(word, str) for word in (*info["kernels"], *info["features"])):
+            raise ValueError(info)
+    return info
+
+
+def _no_option(folder: str) -> str:
+    return f"./{folder}" if folder[:1] in {"", "-"} else folder
 
 
 def _check_space(shell: Shell, machine: Machine, needed: int) -> None:
@@ -149,7 +164,11 @@ def _hashes(shell: Shell, paths: list[str]) -> list[str]:
         lines = shell.run(["sh", "-c", _HASHES, "sh", *paths]).decode().splitlines()
     except CommandError as error:
         raise LinnetError(f"{shell.where}: sha256sum does not work there: {error.complaint}") from error
-    return [line.split()[0] for line in lines]
+    if len(lines) != len(paths):
+        raise LinnetError(
+            f"{shell.where}: {lines[:1]} was printed unasked: ~/.bashrc there must be silent for programs"
+        )
+    return [line.partition(" ")[0] for line in lines]
 
 
 def _read(path: Path) -> bytes:

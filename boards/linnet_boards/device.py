@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from linnet.errors import LinnetError
+from linnet.modelfile import ModelFile
 
 from .deployment import Deployed, deploy
+from .programs import parsed, sensible
 from .ssh import CommandError, ConnectionLostError, Ssh
 
 BATCH_BYTES = 4 << 20
@@ -27,11 +28,15 @@ PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 @dataclass
 class Device:
-    """A model on a board. kernels, threads: as linnet-run has them."""
+    """A model on a board. sizes: how many values each operator computes.  kernels, ram, threads: as `linnet.load` has
+    them.
+    """
 
     ssh: Ssh
     deployed: Deployed
+    sizes: tuple[int, ...]
     kernels: str | None = None
+    ram: int | None = None
     threads: int = 1
 
     @classmethod
@@ -40,11 +45,16 @@ class Device:
         ssh: Ssh,
         model: str | Path,
         kernels: str | None = None,
+        ram: int | None = None,
         threads: int = 1,
         say: Callable[[str], None] = lambda _: None,
     ) -> Device:
         """Deploys the model where it is not there yet. Raises LinnetError."""
-        return cls(ssh, deploy(ssh, Path(model), say=say), kernels, threads)
+        deployed = deploy(ssh, Path(model), say=say)
+        file = ModelFile(Path(model).read_bytes())
+        outputs = [file.tensors[int(op["output"])] for op in file.ops]
+        sizes = tuple(int(out["height"]) * int(out["width"]) * int(out["channels"]) for out in outputs)
+        return cls(ssh, deployed, sizes, kernels, ram, threads)
 
     def answers(
         self,
@@ -83,9 +93,11 @@ class Device:
             data = b"".join(np.ascontiguousarray(each).tobytes() for each in batch[done:])
             try:
                 for line in self.ssh.lines(command, data):
-                    answer = _parsed(self.ssh.where, line)
+                    answer = self._answer(line, -1 if operator is None else operator)
+                    if done == len(batch):
+                        raise LinnetError(f"{self.ssh.where}: more answers came than were asked for")
                     done += 1
-                    yield np.array(answer["values"], np.int32), int(answer["nanoseconds"])
+                    yield answer
                     failures = 0
                 if done < len(batch):
                     raise ConnectionLostError(f"{self.ssh.where}: the answers stopped")
@@ -100,32 +112,33 @@ class Device:
             except CommandError as error:
                 raise _explained(error) from error
 
+    def _answer(self, line: bytes, operator: int) -> tuple[npt.NDArray[np.int32], int]:
+        found = parsed(self.ssh.where, line)
+        with sensible(self.ssh.where):
+            return np.array(found["values"], np.int32).reshape(self.sizes[operator]), int(found["nanoseconds"])
+
     def bench(self, values: npt.NDArray[Any], warmup: int, runs: int, profile: int) -> dict[str, Any]:
         """What linnet-run prints for --bench, --profile and one prepared input."""
         return self._json(values, "--warmup", str(warmup), "--bench", str(runs), "--profile", str(profile))
 
     def hashes(self, values: npt.NDArray[Any]) -> tuple[int, ...]:
         """A hash of what each operator computes (`hashes.of_values`)."""
-        return tuple(int(found, 16) for found in self._json(values, "--hashes")["hashes"])
+        with sensible(self.ssh.where):
+            return tuple(int(found, 16) for found in self._json(values, "--hashes")["hashes"])
 
     def _json(self, values: npt.NDArray[Any], *options: str) -> dict[str, Any]:
         data = np.ascontiguousarray(values).tobytes()
         try:
-            return _parsed(self.ssh.where, self.ssh.run(self._command("-", *options), data))
+            return parsed(self.ssh.where, self.ssh.run(self._command("-", *options), data))
         except CommandError as error:
             raise _explained(error) from error
 
     def _command(self, *options: str) -> list[str]:
-        kernels = [] if self.kernels is None else ["--kernels", self.kernels]
-        return [self.deployed.program, self.deployed.model, *options, *kernels, "--threads", str(self.threads)]
-
-
-def _parsed(where: str, text: bytes) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise LinnetError(f"{where}: linnet-run printed what is no JSON: {text[:60]!r}") from error
-    return found
+        return [
+            *(self.deployed.program, self.deployed.model, *options, "--threads", str(self.threads)),
+            *([] if self.kernels is None else ["--kernels", self.kernels]),
+            *([] if self.ram is None else ["--arena", str(self.ram)]),
+        ]
 
 
 def _explained(error: CommandError) -> LinnetError:

@@ -77,17 +77,33 @@ class ThreadsCount:
     shared_steps: int
 
 
-def count(path: Path, model: Model, values: npt.NDArray[Any], where: Board, kernels: str | None = None) -> Count:
-    """path: the model file.  model: the same, opened here.  values: the prepared input. Raises LinnetError."""
-    ran, counts = _run(path, model, values, where, kernels, 1)
+def count(
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    kernels: str | None = None,
+    ram: int | None = None,
+) -> Count:
+    """path: the model file.  model: the same, opened here.  values: the prepared input.  ram: as `linnet.load` has it.
+
+    Raises LinnetError.
+    """
+    ran, counts = _run(path, model, values, where, 1, kernels, ram)
     return _result(model, where, ran, counts)
 
 
 def count_threads(
-    path: Path, model: Model, values: npt.NDArray[Any], where: Board, threads: int, kernels: str | None = None
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    threads: int,
+    kernels: str | None = None,
+    ram: int | None = None,
 ) -> ThreadsCount:
     """As count(), for two threads or more."""
-    ran, counts = _run(path, model, values, where, kernels, threads)
+    ran, counts = _run(path, model, values, where, threads, kernels, ram)
     before = 4 + 2 * len(ran["marks"])
     return deal(ran["tasks"], counts[before:], threads)
 
@@ -117,7 +133,13 @@ def deal(tasks: list[int], counts: npt.NDArray[np.int64], threads: int) -> Threa
 
 
 def _run(
-    path: Path, model: Model, values: npt.NDArray[Any], where: Board, kernels: str | None, threads: int
+    path: Path,
+    model: Model,
+    values: npt.NDArray[Any],
+    where: Board,
+    threads: int,
+    kernels: str | None,
+    ram: int | None,
 ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
     """What linnet-run says, and the counter's numbers at its marks."""
     program = linnet_run(where.target)
@@ -128,7 +150,9 @@ def _run(
         info = json.loads(_emulate(where, [], [str(program), "--info"]))
         counting = ["-plugin", f"{plugin},mark={info['mark']},out={folder / 'counts'}"]
         options = ["--marks", "--threads", str(threads), *([] if kernels is None else ["--kernels", kernels])]
-        ran = json.loads(_emulate(where, counting, [str(program), str(path), str(folder / "input"), *options]))
+        options += [] if ram is None else ["--arena", str(ram)]
+        inference = [str(program), str(path.absolute()), str(folder / "input"), *options]
+        ran = json.loads(_emulate(where, counting, inference))
         counts = np.array((folder / "counts").read_text().split(), np.int64)
     if ran["answers"][0]["values"] != model.run_quantized(values).ravel().tolist():
         raise LinnetError(f"{path}: the answer there is not the answer here: please report this")

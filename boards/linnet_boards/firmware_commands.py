@@ -14,12 +14,13 @@ from linnet.errors import LinnetError
 from linnet.report import table, to_json
 
 from .estimate import Estimate
-from .on_firmware import SERIAL, opened
+from .on_firmware import SERIAL, opened, refuse
 
 
 def run(args: argparse.Namespace) -> int:
     """Pictures are prepared here, answered there, every operator verified, and printed as `linnet run` prints them."""
     results: list[dict[str, Any]] = []
+    refuse(None, args.ram, (args.threads,))
     with opened(args.on, args.board, args.model) as runner:
         model = runner.model
         for picture in args.pictures:
@@ -41,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 def bench(args: argparse.Namespace) -> int:
     """Cycles of a board, or instructions and an estimate from an emulator, operator by operator."""
-    if args.peers or args.svg or args.threads != (1,):
-        raise LinnetError("--peers, --svg and --threads are for other machines: leave them out with a microcontroller")
+    if args.peers or args.svg:
+        raise LinnetError("--peers and --svg are for other machines: leave them out with a microcontroller")
+    refuse(args.kernels, args.ram, args.threads)
     with opened(args.on, args.board, args.model) as runner:
         model, machine, info = runner.model, runner.machine, runner.device.info
         values = model.prepare(args.input if args.input else bench_command.noise(model))

@@ -28,6 +28,7 @@ from . import emulator, health
 from .deployment import FOLDER
 from .device import Device
 from .probe import Machine, probe
+from .programs import sensible
 from .ssh import Ssh
 
 EMULATOR = "emulator"
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     model = load(args.model)
     results: list[dict[str, Any]] = []
     with Ssh(args.on) as ssh:
-        device = Device.of(ssh, args.model, threads=args.threads, say=_say)
+        device = Device.of(ssh, args.model, ram=args.ram, threads=args.threads, say=_say)
         for picture in args.pictures:
             try:
                 values = model.prepare(picture)
@@ -77,11 +78,13 @@ def _refuse_emulator(where: str) -> None:
 
 
 @contextmanager
-def open_answers(where: str, model: str, kernels: str | None, on_retry: Callable[[str], None]) -> Iterator[Answers]:
+def open_answers(
+    where: str, model: str, kernels: str | None, ram: int | None, on_retry: Callable[[str], None]
+) -> Iterator[Answers]:
     """`linnet validate --on`. on_retry: is told of connections that broke."""
     _refuse_emulator(where)
     with Ssh(where) as ssh:
-        yield Answers(Device.of(ssh, model, kernels=kernels, say=_say), on_retry)
+        yield Answers(Device.of(ssh, model, kernels=kernels, ram=ram, say=_say), on_retry)
 
 
 @dataclass(frozen=True)
@@ -133,15 +136,16 @@ def bench(args: argparse.Namespace) -> int:
     if args.board:
         raise LinnetError("--board is for --on emulator: a board on the network says itself what it is")
     with Ssh(args.on) as ssh:
-        device = Device.of(ssh, args.model, kernels=args.kernels, say=_say)
+        device = Device.of(ssh, args.model, kernels=args.kernels, ram=args.ram, say=_say)
         before = probe(ssh, FOLDER)
         runs = []
         for threads in args.threads:
             device.threads = threads
             ran = device.bench(values, args.warmup, args.runs, max(args.runs // 4, 3))
-            runs.append(_run(model, ran, threads, before))
+            with sensible(args.on):
+                runs.append(_run(model, ran, threads, before))
+                there = _There(model.file, model.input_details, str(ran["kernels"]), int(ran["arena_bytes"]))
         after = probe(ssh, FOLDER)
-    there = _There(model.file, model.input_details, ran["kernels"], ran["arena_bytes"])
     spoiled = health.spoiled(before, after)
     if args.json:
         report = bench_report.as_json(args.model, there, runs, {})
@@ -164,6 +168,8 @@ def _run(model: Model, ran: dict[str, Any], threads: int, machine: Machine) -> b
             cpu_seconds=1e-9 * np.array(ran["cpu_nanoseconds"], np.float64),
         )
     )
+    if not (statistics.min_ms > 0 and statistics.cpu_ms >= 0):
+        raise ValueError(ran["nanoseconds"])
     times = tuple(
         OperatorTime(
             index=each["index"],
@@ -221,9 +227,9 @@ def _health_text(before: Machine, after: Machine) -> str:
 def _count(args: argparse.Namespace, model: Model, values: npt.NDArray[Any]) -> int:
     where = emulator.emulated_board(args.board)
     path = Path(args.model)
-    found = emulator.count(path, model, values, where, args.kernels)
+    found = emulator.count(path, model, values, where, args.kernels, args.ram)
     several = [
-        emulator.count_threads(path, model, values, where, threads, args.kernels)
+        emulator.count_threads(path, model, values, where, threads, args.kernels, args.ram)
         for threads in args.threads
         if threads > 1
     ]

@@ -35,6 +35,12 @@ def is_firmware(where: str, board_name: str | None) -> bool:
     return where == EMULATOR and board_name in names() and board(board_name).cortex_m is not None
 
 
+def refuse(kernels: str | None, ram: int | None, threads: tuple[int, ...] = (1,)) -> None:
+    """Raises LinnetError for options that firmware, once built, does not have."""
+    if kernels is not None or ram is not None or threads != (1,):
+        raise LinnetError("firmware has its kernels, RAM and one thread from `linnet build`: leave these options out")
+
+
 @dataclass(frozen=True)
 class OperatorCost:
     """One operator in one inference: instructions in an emulator, cycles on a board."""
@@ -148,7 +154,10 @@ def opened(
             stack.callback(line.close)
             device = Device(line, patience=EMULATOR_PATIENCE)
             words = building.report(made)["weight_words"]
-        if device.info.network_crc != building.network_crc(graph):
+        shape = building.shape_of(graph)
+        if (device.info.network_crc, device.info.operators) != (shape.network_crc, shape.operators) or (
+            device.info.output_bytes != shape.outputs * model.output_details.dtype.itemsize
+        ):
             raise LinnetError(f"{machine.name} holds another network than {path}: linnet build and linnet flash it")
         yield FirmwareRunner(model, device, machine, counter, words)
 

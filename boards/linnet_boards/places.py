@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from linnet.errors import LinnetError
-
 from . import on_board, on_firmware
 
 
@@ -33,19 +31,24 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def open_answers(
-    where: str, board_name: str | None, model: str, kernels: str | None, on_retry: Callable[[str], None]
+    where: str,
+    board_name: str | None,
+    model: str,
+    kernels: str | None,
+    ram: int | None,
+    on_retry: Callable[[str], None],
 ) -> AbstractContextManager[Any]:
     """`linnet validate --on`. on_retry: is told of connections that broke."""
     if on_firmware.is_firmware(where, board_name):
+        on_firmware.refuse(kernels, ram)
         return on_firmware.opened(where, board_name, model)
-    return on_board.open_answers(where, model, kernels, on_retry)
+    return on_board.open_answers(where, model, kernels, ram, on_retry)
 
 
 def hashes(args: argparse.Namespace, values: npt.NDArray[Any], say: Callable[[str], None]) -> tuple[int, ...]:
     """`linnet compare --on`: a hash of what each operator computes there (`hashes.of_values`). say: what goes on."""
     if on_firmware.is_firmware(args.on, args.board):
-        if args.kernels:
-            raise LinnetError("--kernels: a microcontroller has the kernels of its firmware")
+        on_firmware.refuse(args.kernels, None)
         with on_firmware.opened(args.on, args.board, args.model) as runner:
             return tuple(record.hash for record in runner.device.run(values, operators=True).operators)
     return on_board.hashes(args.on, args.model, args.kernels, values, say)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from linnet.errors import LinnetError
 
-from .ssh import CommandError, Shell
+from .ssh import CommandError, Shell, printable
 
 _PROBE = r"""
 p() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"; }
@@ -100,7 +100,7 @@ def parse(text: str) -> Machine:
     cooling: list[str] = []
     for line in text.splitlines():
         key, _, value = line.partition("=")
-        value = " ".join(value.split())
+        value = printable(value)
         if key == "cooling":
             cooling.append(value)
         elif value:
@@ -111,8 +111,9 @@ def parse(text: str) -> Machine:
     most = _last_number(found.get("most_khz"))
     temperature = _last_number(found.get("temperature"))
     free = found.get("free", "").split()
-    memory = re.search(r"(\d+) kB", found.get("memory", ""))
-    slowed = [int(state.split()[-1]) > 0 for state in cooling if re.match(r"(thermal-)?cpufreq", state)]
+    memory = re.search(r"([0-9]{1,15}) kB", found.get("memory", ""))
+    load = re.match(r"[0-9]{1,9}\.[0-9]+", found.get("load", ""))
+    slowed = [(_last_number(state) or 0) > 0 for state in cooling if re.match(r"(thermal-)?cpufreq", state)]
     return Machine(
         machine=found.get("machine", ""),
         kernel=found.get("kernel", ""),
@@ -122,12 +123,12 @@ def parse(text: str) -> Machine:
         libc=found.get("libc", ""),
         os=found.get("os", ""),
         board=found.get("board", ""),
-        processors=int(found.get("processors") or 1),
+        processors=int(_last_number(found.get("processors")) or 1),
         features=tuple(found.get("features", "").partition(":")[2].split()),
         python=found.get("python", ""),
-        free_bytes=1024 * int(free[3]) if len(free) > 3 and free[3].isdigit() else None,
+        free_bytes=1024 * int(free[3]) if len(free) > 3 and re.fullmatch(r"[0-9]{1,15}", free[3]) else None,
         memory_bytes=1024 * int(memory[1]) if memory else None,
-        load=float(found["load"].split()[0]) if "load" in found else None,
+        load=float(load[0]) if load else None,
         governor=found.get("governor", ""),
         clock_mhz=clock / 1e6 if clock else khz / 1e3 if khz else None,
         most_mhz=most / 1e3 if most else None,
@@ -152,13 +153,13 @@ def _elf(dump: str) -> tuple[str, int]:
 
 def _last_number(text: str | None) -> float | None:
     """Of "frequency(48)=1500398464" or "51121"."""
-    numbers = re.findall(r"\d+", text or "")
+    numbers = re.findall(r"[0-9]{1,15}", text or "")
     return float(numbers[-1]) if numbers else None
 
 
 def _bits(firmware: str | None, file: str | None) -> int | None:
     """Of vcgencmd's "throttled=0x50005", else of the older kernels' file, which holds the same in hexadecimal."""
-    found = re.search(r"throttled=0x([0-9a-fA-F]+)", firmware or "") or re.fullmatch(
-        r"(?:0x)?([0-9a-fA-F]+)", file or ""
+    found = re.search(r"throttled=0x([0-9a-fA-F]{1,8})\b", firmware or "") or re.fullmatch(
+        r"(?:0x)?([0-9a-fA-F]{1,8})", file or ""
     )
     return int(found[1], 16) if found else None

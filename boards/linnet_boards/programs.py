@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from linnet.errors import LinnetError
 
@@ -33,3 +37,26 @@ def linnet_run(target: str) -> Path:
             errors = [line for line in lines if "error:" in line] or lines[-1:]
             raise LinnetError(f"linnet-run for {target} cannot be compiled: {errors[0] if errors else done.returncode}")
     return program
+
+
+def parsed(where: str, text: bytes) -> dict[str, Any]:
+    """What linnet-run has printed. Raises LinnetError for anything else, such as what a shell greets with."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LinnetError(
+            f"{where}: linnet-run printed what is no JSON: {text[:60]!r}: does ~/.bashrc there print something?"
+        ) from error
+    with sensible(where):
+        return dict(found)
+
+
+@contextmanager
+def sensible(where: str) -> Iterator[None]:
+    """Taking an answer apart that another machine has made: what does not fit is a LinnetError."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise LinnetError(
+            f"{where}: what linnet-run answers makes no sense ({error!r:.100}): deploy it anew"
+        ) from error

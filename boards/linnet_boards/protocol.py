@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 VERSION = 1
+MOST_BYTES = 1 << 17
+"""More than any frame has: a row of 65,535 bytes and what is around it."""
 ANSWER = 0x80
 REFUSED = 0xFF
 
@@ -88,6 +90,7 @@ class Reader:
     def take(self, data: bytes) -> Iterator[Frame]:
         """The frames that end in these bytes; damaged ones are passed over."""
         *parts, self._left = (self._left + data).split(b"\0")
+        self._left = self._left[:MOST_BYTES]  # what speaks another language may never end a frame
         for part in parts:
             frame = decode(part) if part else None
             if frame is not None:

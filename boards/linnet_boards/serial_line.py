@@ -6,6 +6,9 @@ from linnet.errors import LinnetError
 
 BAUD = 115200
 
+WRITE_SECONDS = 10.0
+"""A line that takes nothing for so long is broken."""
+
 
 class SerialLine:
     """A `conversation.Transport`."""
@@ -19,7 +22,7 @@ class SerialLine:
         except ModuleNotFoundError as error:
             raise LinnetError("serial ports need the Python package pyserial: pip install 'linnet[serial]'") from error
         try:
-            self._port = serial.serial_for_url(name, int(baud or BAUD), timeout=0)
+            self._port = serial.serial_for_url(name, int(baud or BAUD), timeout=0, write_timeout=WRITE_SECONDS)
         except (serial.SerialException, ValueError, OSError) as error:
             raise LinnetError(f"{name}: the port cannot be opened: {error}") from error
         self._errors = (serial.SerialException, OSError)

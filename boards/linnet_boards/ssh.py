@@ -9,9 +9,9 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from subprocess import PIPE, Popen
+from typing import IO, Protocol
 
 from linnet.errors import LinnetError
 
@@ -85,41 +85,37 @@ class Ssh:
         if not where or where.startswith("-") or any(character.isspace() for character in where):
             raise LinnetError(f"{where!r} is no host: give USER@HOST, or a name from ~/.ssh/config")
         self.where = where
+        try:
+            self._ssh = [*shlex.split(os.environ.get("LINNET_SSH") or "ssh"), *OPTIONS]
+        except ValueError as error:
+            raise LinnetError(f"LINNET_SSH is no command: {error}") from error
         # a socket's path must be short, which that in TMPDIR need not be
         self._folder = tempfile.mkdtemp(prefix="linnet-ssh-", dir="/tmp")
-        self._ssh = [*shlex.split(os.environ.get("LINNET_SSH", "ssh")), *OPTIONS]
         self._ssh += ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._folder}/%C", "-o", "ControlPersist=60"]
 
     def run(self, command: Sequence[str], data: bytes = b"") -> bytes:
-        with self._start(command) as process:
-            stdout, stderr = process.communicate(data)
-        self._check(process.returncode, stderr)
-        return stdout
+        with _file(data) as stdin, _file() as stderr:
+            with self._there():
+                done = subprocess.run(self._remote(command), stdin=stdin, stdout=PIPE, stderr=stderr, check=False)
+            self._check(done.returncode, stderr)
+        return done.stdout
 
     def lines(self, command: Sequence[str], data: bytes) -> Iterator[bytes]:
         """Whole lines of its stdout as they come, without their ends. data goes in meanwhile."""
-        with self._start(command) as process:
-            assert process.stdin and process.stdout and process.stderr
-            complaints: list[bytes] = []
-            stderr = process.stderr
-            threads = [
-                threading.Thread(target=_feed, args=(process.stdin, data), daemon=True),
-                threading.Thread(target=lambda: complaints.append(stderr.read()), daemon=True),
-            ]
-            for thread in threads:
-                thread.start()
-            try:
-                for line in process.stdout:
-                    if line.endswith(b"\n"):
-                        yield line[:-1]
-            finally:
-                if process.poll() is None:
+        with _file(data) as stdin, _file() as stderr:
+            with self._there():
+                process = Popen(self._remote(command), stdin=stdin, stdout=PIPE, stderr=stderr)
+            with process:
+                assert process.stdout
+                try:
+                    for line in process.stdout:
+                        if line.endswith(b"\n"):
+                            yield line[:-1]
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(5)
-                process.kill()
-                for thread in threads:
-                    thread.join()
-        self._check(process.returncode, b"".join(complaints))
+                finally:
+                    process.kill()
+            self._check(process.returncode, stderr)
 
     def close(self) -> None:
         """End the shared connection. Nothing of it stays on either side."""
@@ -133,38 +129,46 @@ class Ssh:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _remote(self, command: Sequence[str]) -> list[str]:
+        return [*self._ssh, "-T", self.where, shlex.join(command)]
+
+    @contextlib.contextmanager
+    def _there(self) -> Iterator[None]:
         try:
-            return subprocess.Popen(
-                [*self._ssh, "-T", self.where, shlex.join(command)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+            yield
         except FileNotFoundError as error:
             raise LinnetError(f"cannot run {self._ssh[0]}: apt install openssh-client") from error
 
-    def _check(self, status: int, stderr: bytes) -> None:
+    def _check(self, status: int, stderr: IO[bytes]) -> None:
         if status == 0:
             return
-        text = stderr.decode("utf-8", "replace")
+        stderr.seek(0)
+        said = stderr.read()
+        text = said.decode("utf-8", "replace")
         if status != _LOST:
-            raise CommandError(self.where, status, last_line(stderr))
+            raise CommandError(self.where, status, last_line(said))
         for pattern, advice in _REFUSALS:
             if re.search(pattern, text):
                 raise LinnetError(f"{self.where}: {advice.format(where=self.where)}")
-        raise ConnectionLostError(f"{self.where}: {last_line(stderr) or 'the connection broke'}")
+        raise ConnectionLostError(f"{self.where}: {last_line(said) or 'the connection broke'}")
 
 
-def _feed(stdin: object, data: bytes) -> None:
-    """Write data, as far as somebody reads it."""
-    with contextlib.suppress(OSError):
-        stdin.write(data)  # type: ignore[attr-defined]
-    with contextlib.suppress(OSError):
-        stdin.close()  # type: ignore[attr-defined]
+def _file(data: bytes = b"") -> IO[bytes]:
+    """For stdin and stderr. Nobody blocks on a file, and it has an end even where the connection that stays open, and
+    holds what it was given, has none.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115 whoever asks closes it
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def last_line(stderr: bytes) -> str:
     """The last line that is not empty."""
-    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = [line for line in map(printable, stderr.decode("utf-8", "replace").splitlines()) if line]
     return lines[-1] if lines else ""
+
+
+def printable(text: str) -> str:
+    """What another machine says, on one line and without what would command this terminal."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())

@@ -30,7 +30,8 @@ Pictures = Sequence[npt.NDArray[np.uint8]]
 POSITIONS = 8192
 """Output positions of a layer whose inputs are looked at, drawn over all pictures."""
 
-_BATCH = 8
+_BATCH = 2
+"""Pictures at a time. Each layer has a session of its own, whose memory is new: the less a batch needs, the better."""
 
 _BYTES = 2**29
 """How much of the float network's largest tensor may be held, over all pictures; some five times that is in use."""
@@ -121,7 +122,10 @@ class SideBySide:
             return self.floats[node.inputs[0]] + self.floats[node.inputs[1]]
         assert isinstance(node, Conv)
         run, x = _convolution(node), self.floats[node.input]
-        made = np.concatenate([run(x[start : start + _BATCH]) for start in range(0, len(x), _BATCH)])
+        height, width, channels = self.graph.shapes[node.output]
+        made = np.empty((len(x), channels, height, width), np.float32)
+        for start in range(0, len(x), _BATCH):
+            made[start : start + _BATCH] = run(x[start : start + _BATCH])
         if len(nodes) == 2:
             made += self.floats[next(name for name in nodes[1].inputs if name != node.output)]
         return made

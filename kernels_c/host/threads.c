@@ -1,5 +1,6 @@
-/* Persistent worker threads. Nobody is given a task: whoever is awake takes the next one, the caller too, so that a
- * worker that wakes late, or never, costs the others its share of the work but no waiting. */
+/* Persistent worker threads. Each begins with its own share of a step's tasks, so that what it computed in the step
+ * before is in its cache, and goes on with what others have not begun: a worker that wakes late, or never, costs the
+ * others its share of the work but no waiting. */
 #define _POSIX_C_SOURCE 200809L /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 #include "linnet_threads.h"
@@ -9,36 +10,54 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
-#include <unistd.h>
 
 /* How long to stay awake before going to sleep: about what being woken takes, and longer than most of what a network
  * does between two steps for all threads. */
 enum { AWAKE_NS = 50000, PAUSES = 16 };
 
-/* Multiply-accumulates that take a few microseconds, as long as sharing them would save: some 80 a nanosecond in
- * AVX-512, 5 to 30 on ARM. */
+/* As cut.c counts work. Done in about a microsecond with AVX-512, which is what sharing a step costs, in 3 to 100 with
+ * other kernels of x86-64: those could share smaller steps too, but tall ones are seldom smaller. */
 #if defined(__x86_64__)
 enum { LEAST_WORK = 400000 };
 #else
 enum { LEAST_WORK = 100000 };
 #endif
 
+enum { MOST_TASKS = 32 }; /* at a time: bits of `unclaimed` */
+
+typedef struct worker {
+    pthread_t thread;
+    lnt_threads *threads;
+    uint32_t number; /* from 1 on; the caller is 0 */
+    uint32_t of;     /* how many threads there are, the caller's counted */
+} worker;
+
 struct lnt_threads {
     /* In one cache line: whoever takes a task has read what it is. */
-    atomic_uint unclaimed; /* tasks that nobody has taken; the last index is taken first */
+    atomic_uint unclaimed; /* a bit for each task that nobody has taken */
     atomic_uint unfinished;
-    void (*task)(void *arg, uint32_t i); /* this and arg are written while unclaimed is 0, read after a claim */
+    atomic_uint count; /* how many there were */
+    uint32_t first; /* which task bit 0 is; this, task and arg are written while unclaimed is 0, read after a claim */
+    void (*task)(void *arg, uint32_t i);
     void *arg;
     atomic_uint sleepers;
     atomic_uint caller_sleeps;
     pthread_mutex_t mutex;
     pthread_cond_t work;
     pthread_cond_t done;
-    pid_t process;
+    unsigned forks; /* as they were when it started */
     bool stopping;
     uint32_t workers;
-    pthread_t worker[];
+    worker worker[];
 };
+
+/* How often this process has been forked off, on the way from the first that started a pool: a child has no workers.
+ * Comparing getpid() would be a system call for every step. */
+static unsigned forks;
+
+static void forked(void) { forks++; }
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forked); }
 
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -72,29 +91,41 @@ static bool comes_soon(const atomic_uint *value, bool zero) {
     }
 }
 
-/* Take tasks until none is left. */
-static void run_tasks(lnt_threads *t) {
+/* Take the first task from this one on, or else the first of all; false where none is left. */
+static bool claim(lnt_threads *t, uint32_t from, uint32_t *i) {
     uint32_t left = atomic_load(&t->unclaimed);
     while (left != 0) {
-        if (!atomic_compare_exchange_weak(&t->unclaimed, &left, left - 1)) {
-            continue;
+        uint32_t behind = left >> from << from;
+        *i = (uint32_t)__builtin_ctz(behind ? behind : left);
+        if (atomic_compare_exchange_weak(&t->unclaimed, &left, left & ~(1u << *i))) {
+            return true;
         }
-        t->task(t->arg, left - 1);
+    }
+    return false;
+}
+
+/* Run task i, then others until none is left: behind it, then from the start. */
+static void run_tasks(lnt_threads *t, uint32_t i) {
+    for (;;) {
+        t->task(t->arg, t->first + i);
         if (atomic_fetch_sub(&t->unfinished, 1) == 1 && atomic_load(&t->caller_sleeps)) {
             pthread_mutex_lock(&t->mutex);
             pthread_cond_signal(&t->done);
             pthread_mutex_unlock(&t->mutex);
         }
-        left = atomic_load(&t->unclaimed);
+        if (!claim(t, i, &i)) {
+            return;
+        }
     }
 }
 
 /* Sleep until there are tasks; false when the workers are to stop. A sleeper first says that it sleeps and then looks
- * for tasks, a caller first has tasks and then looks for sleepers: one of them sees the other. */
+ * for tasks, a caller first has tasks and then looks for sleepers: one of them sees the other. Who is woken too late
+ * for a step does not sleep on, but awaits the next one awake: else it would be late for all of them. */
 static bool sleep_for_work(lnt_threads *t) {
     pthread_mutex_lock(&t->mutex);
     atomic_fetch_add(&t->sleepers, 1);
-    while (atomic_load(&t->unclaimed) == 0 && !t->stopping) {
+    if (atomic_load(&t->unclaimed) == 0 && !t->stopping) {
         pthread_cond_wait(&t->work, &t->mutex);
     }
     atomic_fetch_sub(&t->sleepers, 1);
@@ -104,9 +135,13 @@ static bool sleep_for_work(lnt_threads *t) {
 }
 
 static void *work(void *arg) {
-    lnt_threads *t = arg;
+    worker *w = arg;
+    lnt_threads *t = w->threads;
     do {
-        run_tasks(t);
+        uint32_t i;
+        if (claim(t, atomic_load_explicit(&t->count, memory_order_relaxed) * w->number / w->of, &i)) {
+            run_tasks(t, i);
+        }
     } while (comes_soon(&t->unclaimed, false) || sleep_for_work(t));
     return NULL;
 }
@@ -121,9 +156,25 @@ static void sleep_until_done(lnt_threads *t) {
     pthread_mutex_unlock(&t->mutex);
 }
 
+/* Up to MOST_TASKS tasks, of which the caller has the first. */
+static void share(lnt_threads *t, uint32_t count) {
+    atomic_store_explicit(&t->unfinished, count, memory_order_relaxed);
+    atomic_store_explicit(&t->count, count, memory_order_relaxed);
+    atomic_store(&t->unclaimed, (UINT32_MAX >> (MOST_TASKS - count)) & ~1u);
+    if (atomic_load(&t->sleepers) != 0) {
+        pthread_mutex_lock(&t->mutex);
+        pthread_cond_broadcast(&t->work);
+        pthread_mutex_unlock(&t->mutex);
+    }
+    run_tasks(t, 0);
+    if (!comes_soon(&t->unfinished, true)) {
+        sleep_until_done(t);
+    }
+}
+
 static void parallel_for(void *context, void (*task)(void *arg, uint32_t i), void *arg, uint32_t count) {
     lnt_threads *t = context;
-    if (count < 2 || t->workers == 0 || getpid() != t->process) { /* after a fork even the mutex may be held for ever */
+    if (count < 2 || t->workers == 0 || t->forks != forks) { /* after a fork even the mutex may be held for ever */
         for (uint32_t i = 0; i < count; i++) {
             task(arg, i);
         }
@@ -131,26 +182,20 @@ static void parallel_for(void *context, void (*task)(void *arg, uint32_t i), voi
     }
     t->task = task;
     t->arg = arg;
-    atomic_store(&t->unfinished, count);
-    atomic_store(&t->unclaimed, count);
-    if (atomic_load(&t->sleepers) != 0) {
-        pthread_mutex_lock(&t->mutex);
-        pthread_cond_broadcast(&t->work);
-        pthread_mutex_unlock(&t->mutex);
-    }
-    run_tasks(t);
-    if (!comes_soon(&t->unfinished, true)) {
-        sleep_until_done(t);
+    for (t->first = 0; t->first < count; t->first += MOST_TASKS) {
+        share(t, count - t->first < MOST_TASKS ? count - t->first : MOST_TASKS);
     }
 }
 
-size_t lnt_threads_bytes(uint32_t count) { return sizeof(lnt_threads) + (count ? count - 1 : 0) * sizeof(pthread_t); }
+size_t lnt_threads_bytes(uint32_t count) { return sizeof(lnt_threads) + (count ? count - 1 : 0) * sizeof(worker); }
 
 int lnt_threads_start(lnt_threads *threads, uint32_t count) {
     if (threads == NULL || (uintptr_t)threads % LNT_PACK_ALIGN != 0 || count == 0 || count > LNT_MAX_THREADS) {
         return LNT_ERR_ARGUMENT;
     }
-    *threads = (lnt_threads){.process = getpid()};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    *threads = (lnt_threads){.forks = forks};
     if (count == 1) {
         return LNT_OK;
     }
@@ -161,8 +206,12 @@ int lnt_threads_start(lnt_threads *threads, uint32_t count) {
     pthread_cond_init(&threads->done, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals stay with the caller's threads */
-    while (threads->workers < count - 1 &&
-           pthread_create(&threads->worker[threads->workers], NULL, work, threads) == 0) {
+    while (threads->workers < count - 1) {
+        worker *w = &threads->worker[threads->workers];
+        *w = (worker){.threads = threads, .number = threads->workers + 1, .of = count};
+        if (pthread_create(&w->thread, NULL, work, w) != 0) {
+            break;
+        }
         threads->workers++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -183,7 +232,7 @@ void lnt_threads_hooks(lnt_threads *threads, lnt_hooks *hooks) {
 }
 
 void lnt_threads_stop(lnt_threads *threads) {
-    if (threads == NULL || threads->workers == 0 || getpid() != threads->process) {
+    if (threads == NULL || threads->workers == 0 || threads->forks != forks) {
         return;
     }
     pthread_mutex_lock(&threads->mutex);
@@ -191,7 +240,7 @@ void lnt_threads_stop(lnt_threads *threads) {
     pthread_cond_broadcast(&threads->work);
     pthread_mutex_unlock(&threads->mutex);
     while (threads->workers != 0) {
-        pthread_join(threads->worker[--threads->workers], NULL);
+        pthread_join(threads->worker[--threads->workers].thread, NULL);
     }
     pthread_cond_destroy(&threads->done);
     pthread_cond_destroy(&threads->work);

@@ -65,7 +65,8 @@ enum {
  *
  * parallel_for: run task(arg, i) for every i in [0, count), in any order, on any thread, and return when all are done.
  * It is given parallel_context. workers: how many threads there are for it (1 or less: steps stay whole). least_work:
- * steps of fewer multiply-accumulates stay whole (0: all are cut). With LNT_FIRMWARE the library never calls it.
+ * steps of less work, counted in multiply-accumulates and 64 for each output, stay whole (0: all are cut). With
+ * LNT_FIRMWARE the library never calls it.
  * trace: called when operator op has computed columns [x, x + xn) of its rows [y, y + n), once for each value, in
  * pieces that the plan decides; column x of row y + i lies at data + i * row_bytes. layout 0 is NHWC. A call with n = 0
  * says that the operator has worked without completing anything. It is given context, in the net's own thread. */

@@ -2,31 +2,13 @@
 
 #include <string.h>
 
-#ifdef LNT_FIRMWARE
-
-/* after[v]: what four bits v at the low end of the register leave there. Code is dear: one table of 16 words. */
-static const uint32_t after[16] = {
-    0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-};
-
-uint32_t lnt_crc(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-    for (; count != 0; count--) {
-        crc ^= *bytes++;
-        crc = after[crc & 15] ^ crc >> 4;
-        crc = after[crc & 15] ^ crc >> 4;
-    }
-    return crc;
-}
-
-#else
-
 /* after[k][v]: what four bits v at the low end of the register leave there when k more times four bits have gone by.
- * Eight look-ups that do not wait for each other thus take in four bytes at once. Tables of 16 words, not of 256: they
- * lie in flash. */
-static const uint32_t after[8][16] = {
+ * With eight of these tables eight look-ups that do not wait for each other take in four bytes at once; firmware has
+ * one, as its code is dear. Tables of 16 words, not of 256: they lie in flash. */
+static const uint32_t after[][16] = {
     {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c, 0xedb88320,
      0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c},
+#ifndef LNT_FIRMWARE
     {0x00000000, 0x77073096, 0xee0e612c, 0x990951ba, 0x076dc419, 0x706af48f, 0xe963a535, 0x9e6495a3, 0x0edb8832,
      0x79dcb8a4, 0xe0d5e91e, 0x97d2d988, 0x09b64c2b, 0x7eb17cbd, 0xe7b82d07, 0x90bf1d91},
     {0x00000000, 0x4ac21251, 0x958424a2, 0xdf4636f3, 0xf0794f05, 0xbabb5d54, 0x65fd6ba7, 0x2f3f79f6, 0x3b83984b,
@@ -41,23 +23,23 @@ static const uint32_t after[8][16] = {
      0xbd40e1a4, 0x4d6b1905, 0x1d724e9a, 0x764dee06, 0x2654b999, 0xd67f4138, 0x866616a7},
     {0x00000000, 0xb8bc6765, 0xaa09c88b, 0x12b5afee, 0x8f629757, 0x37def032, 0x256b5fdc, 0x9dd738b9, 0xc5b428ef,
      0x7d084f8a, 0x6fbde064, 0xd7018701, 0x4ad6bfb8, 0xf26ad8dd, 0xe0df7733, 0x58631056},
+#endif
 };
 
 uint32_t lnt_crc(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-    while (count >= 4) {
+#ifndef LNT_FIRMWARE
+    for (; count >= 4; bytes += 4, count -= 4) {
         uint32_t word;
         memcpy(&word, bytes, sizeof word);
         crc ^= word;
         crc = after[7][crc & 15] ^ after[6][crc >> 4 & 15] ^ after[5][crc >> 8 & 15] ^ after[4][crc >> 12 & 15] ^
               after[3][crc >> 16 & 15] ^ after[2][crc >> 20 & 15] ^ after[1][crc >> 24 & 15] ^ after[0][crc >> 28];
-        bytes += 4;
-        count -= 4;
     }
+#endif
     for (; count != 0; count--) {
         crc ^= *bytes++;
-        crc = after[1][crc & 15] ^ after[0][crc >> 4 & 15] ^ (crc >> 8);
+        crc = after[0][crc & 15] ^ crc >> 4;
+        crc = after[0][crc & 15] ^ crc >> 4;
     }
     return crc;
 }
-
-#endif

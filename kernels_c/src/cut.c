@@ -35,17 +35,19 @@ static void run_task(void *arg, uint32_t i) {
     j->kernel->run(j->params, j->operands, part);
 }
 
-/* Multiply-accumulates, or values where an operator has none. */
+/* Scaling, clamping and storing an output takes as long as some dozens of multiply-accumulates. */
+enum { WORK_OF_OUTPUT = 64 };
+
+/* In multiply-accumulates. */
 static uint64_t work_of(const lnt_params *p, const lnt_range *range) {
     uint32_t kind = p->op->kind;
-    uint64_t work = (uint64_t)range->n * range->xn * range->cn;
+    uint32_t each = kind == LNT_OP_KIND_INPUT ? 1 : WORK_OF_OUTPUT;
     if (kind == LNT_OP_KIND_CONV || kind == LNT_OP_KIND_DEPTHWISE) {
-        work *= (uint32_t)p->op->kernel_h * p->op->kernel_w;
+        each += (uint32_t)p->op->kernel_h * p->op->kernel_w * (kind == LNT_OP_KIND_CONV ? p->in->channels : 1);
+    } else if (kind == LNT_OP_KIND_POINTWISE || kind == LNT_OP_KIND_FULLY_CONNECTED) {
+        each += p->in->channels;
     }
-    if (kind == LNT_OP_KIND_CONV || kind == LNT_OP_KIND_POINTWISE || kind == LNT_OP_KIND_FULLY_CONNECTED) {
-        work *= p->in->channels;
-    }
-    return work;
+    return (uint64_t)range->n * range->xn * range->cn * each;
 }
 
 /* Take this axis if it loads the busiest worker less than the best so far: parts that it gets of all parts. */

@@ -93,6 +93,7 @@ static void run_side_by_side(const lnt_hooks *hooks) {
 static void run_in_a_child(lnt_threads *threads, const lnt_hooks *hooks) {
     pid_t child = fork();
     if (child == 0) {
+        alarm(60); /* workers that it does not have would be awaited for ever */
         run(hooks, 7, false);
         lnt_threads_stop(threads);
         _exit(0);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -36,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 1 where something is a problem."""
+    elsewhere.check(args)
+    if (args.on or "").startswith(("emulator", "serial:")):
+        raise LinnetError("doctor looks at machines with Linux: this one, or --on USER@HOST")
     if args.on:
         with Ssh(args.on) as ssh:
             machine = probe(ssh, deployment.FOLDER)
@@ -65,8 +67,8 @@ def _visit(shell: Shell, machine: Machine) -> tuple[dict[str, Any] | None, str]:
     """What linnet-run says on a board; it is sent there for the purpose."""
     try:
         program = linnet_run(deployment.target_of(machine, shell.where)).read_bytes()
-        info: dict[str, Any] = json.loads(shell.run(["sh", "-c", _VISIT], program))
-    except (LinnetError, ValueError) as error:
+        info = deployment.program_info(shell.where, shell.run(["sh", "-c", _VISIT], program))
+    except LinnetError as error:
         return None, str(error)
     return info, ""
 

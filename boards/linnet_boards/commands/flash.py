@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -56,11 +57,27 @@ def _command(name: str, elf: Path) -> list[str]:
     target = board(name).cortex_m
     if target is None or not target.flash:
         raise LinnetError(f"{name}: there is no tool that would flash it (linnet boards)")
-    return [part.format(elf=elf, bin=elf.with_suffix(".bin")) for part in target.flash]
+    return [_filled(part, elf) for part in target.flash]
+
+
+def _filled(part: str, elf: Path) -> str:
+    if "{" not in part:
+        return part
+    files = {"elf": elf, "bin": elf.with_suffix(".bin")}
+    alone = part[1:-1] in files
+    return part.format(**{key: str(path) if alone else _in_tcl(path) for key, path in files.items()})
+
+
+def _in_tcl(path: Path) -> str:
+    """Inside a command of openocd's language, which reads its words twice: quoting cannot help all names."""
+    text = str(path)
+    if re.search(r"[\[\]{}$\"\\;#\n\t]", text):
+        raise LinnetError(f"{text}: openocd takes parts of such a name for commands: move the folder to a plain one")
+    return f"{{{text}}}" if " " in text else text
 
 
 def _built_for(folder: Path) -> str:
     try:
         return str(json.loads((folder / "build.json").read_text(encoding="utf-8"))["board"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LinnetError(f"{folder}: linnet build has not made it: say --board NAME") from error

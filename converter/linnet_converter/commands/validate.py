@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(line, file=sys.stderr)
 
             open_answers = elsewhere.provider("validate")
-            answers = stack.enter_context(open_answers(args.on, args.board, args.model, args.kernels, say))
+            answers = stack.enter_context(open_answers(args.on, args.board, args.model, args.kernels, args.ram, say))
             outcomes = validate_away.compare_away(left, labels, comparers, answers)
         else:
             outcomes = validate_files.compare_files(left, labels, comparers)

@@ -14,18 +14,9 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 
 #if LNT_DSP_HERE
 
-static void fetch(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t x, uint32_t count,
-                  const int8_t **from, int8_t *room) {
-    uint32_t bytes = lnt_whole_words(lnt_kernel_depth(p));
-    lnt_gather(p, o, y, x, count, room, bytes);
-    for (uint32_t i = 0; i < count; i++, room += bytes) {
-        from[i] = room;
-    }
-}
-
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
     uint32_t depth = lnt_kernel_depth(p);
-    const lnt_fetch collected = {.fetch = fetch, .depth = depth, .bytes = lnt_whole_words(depth)};
+    const lnt_fetch collected = {.collect = lnt_gather, .depth = depth, .bytes = lnt_whole_words(depth)};
     lnt_run_pairs(p, o, range, &collected);
 }
 

@@ -24,12 +24,11 @@ uint32_t lnt_pairs_block(uint32_t depth, uint64_t pixels);
 
 uint64_t lnt_pairs_scratch(uint32_t depth, uint64_t pixels);
 
-/* Where the pixels to multiply lie. fetch sets from[i] to the taps of the output pixel in row y, column x + i, one
- * behind the other, for i < count; `room` holds lnt_whole_words(depth) for each, for taps that have to be collected.
- * bytes: how many may be read there, at least depth; those behind depth are 0. */
+/* Where the pixels to multiply lie: in the input, or with `collect` set where lnt_gather() or its like puts their taps,
+ * `bytes` for each. bytes: how many may be read of a pixel, at least depth; those behind depth are 0. */
 typedef struct lnt_fetch {
-    void (*fetch)(const lnt_params *params, const lnt_operands *operands, uint32_t y, uint32_t x, uint32_t count,
-                  const int8_t **from, int8_t *room);
+    void (*collect)(const lnt_params *params, const lnt_operands *operands, uint32_t y, uint32_t x, uint32_t count,
+                    int8_t *room, uint32_t bytes);
     uint32_t depth;
     uint32_t bytes;
 } lnt_fetch;

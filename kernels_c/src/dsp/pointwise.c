@@ -11,18 +11,8 @@ static uint64_t scratch_bytes(const lnt_params *p, uint32_t n, uint32_t xn) {
 }
 
 #if LNT_DSP_HERE
-static void fetch(const lnt_params *p, const lnt_operands *o, uint32_t y, uint32_t x, uint32_t count,
-                  const int8_t **from, int8_t *room) {
-    (void)room;
-    uint32_t depth = p->in->channels;
-    const int8_t *pixel = lnt_pixel(&o->in, y, x, depth);
-    for (uint32_t i = 0; i < count; i++, pixel += depth) {
-        from[i] = pixel;
-    }
-}
-
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range) {
-    const lnt_fetch in_place = {.fetch = fetch, .depth = p->in->channels, .bytes = p->in->channels};
+    const lnt_fetch in_place = {.depth = p->in->channels, .bytes = p->in->channels};
     lnt_run_pairs(p, o, range, &in_place);
 }
 #endif

@@ -12,9 +12,10 @@ LNT_NEON_BEGIN
 
 static bool takes(const lnt_params *p) { return p->op->kernel_h <= LNT_DEPTHWISE_MAX_H; }
 
-/* One output row from the first block of channels on; advance[] leads from a block's rows to the next one's. */
+/* Output row y, which so many input rows are read for, from the first block of channels on; advance[] leads from a
+ * block's rows to the next one's. */
 static lnt_depthwise_row row_of(const lnt_params *p, const lnt_operands *o, const lnt_range *range, uint32_t y,
-                                const lnt_depthwise_block *block, size_t block_bytes,
+                                uint32_t rows, const lnt_depthwise_block *block, size_t block_bytes,
                                 size_t advance[LNT_DEPTHWISE_MAX_H]) {
     const lnt_op *op = p->op;
     uint32_t channels = p->out->channels;
@@ -26,9 +27,9 @@ static lnt_depthwise_row row_of(const lnt_params *p, const lnt_operands *o, cons
         .n = range->xn,
         .width = p->in->width,
     };
-    lnt_taps taps = lnt_find_taps(y, op->stride_h, op->pad_top, op->kernel_h, p->in->height);
+    lnt_taps taps = lnt_find_taps(y, op->stride_h, op->pad_top, rows, p->in->height);
     r.first = !lnt_depthwise_is_3x3(op) ? (int32_t)o->in.x0 : r.x > 0 ? r.x : 0;
-    for (uint32_t i = 0; i < op->kernel_h; i++) {
+    for (uint32_t i = 0; i < rows; i++) {
         bool there = i >= taps.from && i < taps.to;
         r.at[i] =
             there ? lnt_pixel(&o->in, (uint32_t)taps.start + i, (uint32_t)r.first, channels) + range->c : block->zero;
@@ -39,21 +40,27 @@ static lnt_depthwise_row row_of(const lnt_params *p, const lnt_operands *o, cons
 }
 
 static void run(const lnt_params *p, const lnt_operands *o, lnt_range range, lnt_depthwise_order order,
-                lnt_depthwise_function *function) {
+                lnt_depthwise_function *one_row, lnt_depthwise_function *two_rows) {
     const lnt_op *op = p->op;
     lnt_narrow narrow = lnt_narrow_of(p, true);
     size_t bytes = lnt_depthwise_block_bytes(op, order);
     const uint8_t *block = p->packed + range.c / LNT_DEPTHWISE_CHANNELS * bytes;
-    for (uint32_t y = range.y; y < range.y + range.n; y++) {
+    bool by_two = two_rows != NULL && lnt_depthwise_is_3x3(op) && op->stride_h == 1 && op->stride_w == 1;
+    uint32_t n;
+    for (uint32_t y = range.y; y < range.y + range.n; y += n) {
+        n = by_two && y + 1 < range.y + range.n ? 2 : 1;
+        uint32_t rows = op->kernel_h + n - 1;
         size_t advance[LNT_DEPTHWISE_MAX_H];
-        lnt_depthwise_row r = row_of(p, o, &range, y, (const void *)block, bytes, advance);
+        lnt_depthwise_row r = row_of(p, o, &range, y, rows, (const void *)block, bytes, advance);
         r.narrow = &narrow;
+        r.out_below = n == 1 ? NULL : lnt_pixel(&o->out, y + 1, range.x, p->out->channels) + range.c;
         for (uint32_t left = range.cn; left != 0; left -= r.own) {
             r.own = left < LNT_DEPTHWISE_CHANNELS ? left : LNT_DEPTHWISE_CHANNELS;
-            function(&r, op);
+            (n == 1 ? one_row : two_rows)(&r, op);
             r.block = (const void *)((const uint8_t *)r.block + bytes);
             r.out += LNT_DEPTHWISE_CHANNELS;
-            for (uint32_t i = 0; i < op->kernel_h; i++) {
+            r.out_below += n == 1 ? 0 : LNT_DEPTHWISE_CHANNELS;
+            for (uint32_t i = 0; i < rows; i++) {
                 r.at[i] += advance[i];
             }
         }
@@ -67,7 +74,7 @@ static uint64_t bytes_zipped(const lnt_params *p) { return lnt_depthwise_bytes(p
 static void pack_zipped(const lnt_params *p, uint8_t *to) { lnt_depthwise_pack(p, LNT_DEPTHWISE_ZIPPED, to); }
 
 static void run_dotprod(const lnt_params *p, const lnt_operands *o, lnt_range range) {
-    run(p, o, range, LNT_DEPTHWISE_ZIPPED, lnt_depthwise_row_dotprod);
+    run(p, o, range, LNT_DEPTHWISE_ZIPPED, lnt_depthwise_row_dotprod, lnt_depthwise_two_rows_dotprod);
 }
 
 static const lnt_packing packing_zipped = {.takes = takes, .bytes = bytes_zipped, .pack = pack_zipped};
@@ -86,7 +93,7 @@ static uint64_t bytes_columns(const lnt_params *p) { return lnt_depthwise_bytes(
 static void pack_columns(const lnt_params *p, uint8_t *to) { lnt_depthwise_pack(p, LNT_DEPTHWISE_COLUMNS, to); }
 
 static void run_neon(const lnt_params *p, const lnt_operands *o, lnt_range range) {
-    run(p, o, range, LNT_DEPTHWISE_COLUMNS, lnt_depthwise_row_neon);
+    run(p, o, range, LNT_DEPTHWISE_COLUMNS, lnt_depthwise_row_neon, NULL);
 }
 
 static const lnt_packing packing_columns = {.takes = takes, .bytes = bytes_columns, .pack = pack_columns};

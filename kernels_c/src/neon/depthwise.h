@@ -46,9 +46,11 @@ void lnt_depthwise_pack(const lnt_params *p, lnt_depthwise_order order, uint8_t 
 typedef struct lnt_depthwise_row {
     const lnt_depthwise_block *block;
     const lnt_narrow *narrow;
+    const int32_t *bias; /* where a block is taken by halves: of the first channel */
     const int8_t *at[LNT_DEPTHWISE_MAX_H];
     size_t pitch[LNT_DEPTHWISE_MAX_H];
     int8_t *out;
+    int8_t *out_below; /* of two rows at once, the second */
     size_t out_pitch;
     int32_t x;      /* input column of the window's left */
     int32_t first;  /* input column that at[] points at: for 3x3 the window's first one inside the input */
@@ -61,6 +63,9 @@ typedef void lnt_depthwise_function(const lnt_depthwise_row *r, const lnt_op *op
 
 lnt_depthwise_function lnt_depthwise_row_dotprod;
 lnt_depthwise_function lnt_depthwise_row_neon;
+
+/* Two rows, 3x3 and stride 1: at[] and pitch[] are of four. */
+lnt_depthwise_function lnt_depthwise_two_rows_dotprod;
 
 static inline bool lnt_depthwise_is_3x3(const lnt_op *op) {
     return op->kernel_h == 3 && op->kernel_w == 3 && op->stride_w <= 2 && op->pad_left <= 1;

@@ -32,11 +32,11 @@ LNT_INLINE column zero_column(const lnt_depthwise_row *r) {
     return (column){{zero, zero, zero}};
 }
 
-LNT_INLINE weights load_weights(const lnt_depthwise_block *block) {
+LNT_INLINE weights load_weights(const lnt_depthwise_row *r) {
     weights w;
     for (int j = 0; j < 3; j++) {
         for (int i = 0; i < 3; i++) {
-            w.of[j].v[i] = vld1q_s8(block->weights + 48 * j + 16 * i);
+            w.of[j].v[i] = vld1q_s8(r->block->weights + 48 * j + 16 * i);
         }
     }
     return w;
@@ -118,29 +118,13 @@ static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     uint32_t products = r->block->products;
     if (r->own != LNT_DEPTHWISE_CHANNELS || products == 1) {
-        if (stride1) {
-            walk_stride1(r, false, 1, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, false, 1, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, false, 1, LNT_NARROW_ANY);
     } else if (!relu6) {
-        if (stride1) {
-            walk_stride1(r, true, 2, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, true, 2, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, true, 2, LNT_NARROW_ANY);
     } else if (products == 2) {
-        if (stride1) {
-            walk_stride1(r, true, 2, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 2, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 2, LNT_NARROW_RELU6);
     } else {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_RELU6);
     }
 }
 

@@ -22,7 +22,7 @@ LNT_INLINE uint32_t inside(const lnt_depthwise_row *r, uint32_t columns) {
 
 LNT_INLINE void walk_stride1(const lnt_depthwise_row *row, bool full, uint32_t products, uint32_t mode) {
     lnt_depthwise_row r = *row;
-    weights w = load_weights(r.block);
+    weights w = load_weights(&r);
     column a = next_column_or_zero(&r, full);
     column b = next_column_or_zero(&r, full);
     uint32_t n = inside(&r, 1) / 3;
@@ -55,7 +55,7 @@ LNT_INLINE void walk_stride1(const lnt_depthwise_row *row, bool full, uint32_t p
 
 LNT_INLINE void walk_stride2(const lnt_depthwise_row *row, bool full, uint32_t products, uint32_t mode) {
     lnt_depthwise_row r = *row;
-    weights w = load_weights(r.block);
+    weights w = load_weights(&r);
     column a = next_column_or_zero(&r, full);
     uint32_t n = inside(&r, 2) / 2;
     r.x += (int32_t)(4 * n);
@@ -73,6 +73,14 @@ LNT_INLINE void walk_stride2(const lnt_depthwise_row *row, bool full, uint32_t p
         column c = next_column_or_zero(&r, full);
         output(&r, &a, &b, &c, &w, full, products, mode);
         a = c;
+    }
+}
+
+LNT_INLINE void walk(const lnt_depthwise_row *r, bool stride1, bool full, uint32_t products, uint32_t mode) {
+    if (stride1) {
+        walk_stride1(r, full, products, mode);
+    } else {
+        walk_stride2(r, full, products, mode);
     }
 }
 

@@ -39,13 +39,14 @@ typedef struct tile {
 /* Those of channel c in step s; zero where there are none. */
 static void weights_of(const tile *t, uint32_t c, uint32_t s, int8_t w[4]) {
     const int8_t *from = lnt_int8_data(t->p, t->p->op->weights) + (size_t)(t->first + c) * t->depth;
+    bool whole = c < t->own && input_of(t->depth, s, 0) >= 0;
     memset(w, 0, 4);
-    for (uint32_t i = 0; i < 4 && c < t->own; i++) {
+    if (whole) {
+        memcpy(w, from + input_of(t->depth, s, 0), 4);
+    }
+    for (uint32_t i = 1; i < 4 && c < t->own && !whole; i++) {
         int32_t k = input_of(t->depth, s, i);
-        if (k >= 0) {
-            memcpy(w + i, from + k, 4 - i);
-            break;
-        }
+        w[i] = k < 0 ? 0 : from[k];
     }
 }
 

@@ -36,7 +36,8 @@ typedef struct chains {
 } chains;
 
 LNT_INLINE void load_pixels(chains *ch, const int8_t *x, int P) {
-#ifdef LNT_NEON64
+#if defined(LNT_NEON64) && defined(__clang__)
+    /* GCC 12 moves registers about that it has loaded so. */
     if (P == 4) {
         int8x16x4_t four = vld1q_s8_x4(x);
         ch->x[0] = four.val[0];

@@ -66,8 +66,8 @@ LNT_INLINE column load_column(const int8_t *w) {
     return (column){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
 }
 
-LNT_INLINE weights load_weights(const lnt_depthwise_block *block) {
-    const int8_t *w = block->weights;
+LNT_INLINE weights load_weights(const lnt_depthwise_row *r) {
+    const int8_t *w = r->block->weights;
     return (weights){{load_column(w), load_column(w + 64), load_column(w + 128)}};
 }
 
@@ -100,23 +100,11 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
 static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     if (r->own != LNT_DEPTHWISE_CHANNELS) {
-        if (stride1) {
-            walk_stride1(r, false, 3, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, false, 3, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, false, 3, LNT_NARROW_ANY);
     } else if (relu6) {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_RELU6);
     } else {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_ANY);
     }
 }
 

@@ -22,15 +22,30 @@ static void sum_padding(const lnt_params *p, const int8_t *w, uint32_t taps, uin
     }
 }
 
+/* Three taps, one behind the other: sums are loaded and stored once for all. */
+static inline void sum_three(const int8_t *x, const int8_t *w, size_t pixel, uint32_t channels, int32_t acc[BLOCK]) {
+    const int8_t *x1 = x + pixel, *x2 = x1 + pixel, *w1 = w + pixel, *w2 = w1 + pixel;
+    for (uint32_t k = 0; k < channels; k++) {
+        acc[k] += x[k] * w[k] + x1[k] * w1[k] + x2[k] * w2[k];
+    }
+}
+
 /* Taps of one kernel row inside the input; x and w point at the first. The full block has a loop of its own because a
  * fixed count makes the better vector code. */
 static void sum_taps(const int8_t *x, const int8_t *w, size_t pixel, uint32_t taps, uint32_t channels,
                      int32_t acc[BLOCK]) {
-    for (uint32_t j = 0; j < taps; j++) {
+    for (; taps >= 3; taps -= 3, x += 3 * pixel, w += 3 * pixel) {
         if (channels == BLOCK) {
-            sum_tap(x + j * pixel, w + j * pixel, BLOCK, acc);
+            sum_three(x, w, pixel, BLOCK, acc);
         } else {
-            sum_tap(x + j * pixel, w + j * pixel, channels, acc);
+            sum_three(x, w, pixel, channels, acc);
+        }
+    }
+    for (; taps != 0; taps--, x += pixel, w += pixel) {
+        if (channels == BLOCK) {
+            sum_tap(x, w, BLOCK, acc);
+        } else {
+            sum_tap(x, w, channels, acc);
         }
     }
 }

@@ -25,34 +25,26 @@ LNT_INLINE LNT_AVX512 lnt_law512 lnt_make_law512(const lnt_params *p) {
     };
 }
 
-/* High halves of acc * 4m: one bit more than wanted, not rounded yet. */
-LNT_INLINE LNT_AVX512 __m512i lnt_scale_by_four512(__m512i acc, __m512i m, __m512i odd) {
-    __m512i even_products = _mm512_mul_epi32(acc, m);
-    __m512i odd_products = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), odd);
+/* High halves of 64-bit products, of even and of odd lanes. */
+LNT_INLINE LNT_AVX512 __m512i lnt_high_halves512(__m512i even_products, __m512i odd_products) {
     return _mm512_mask_shuffle_epi32(odd_products, 0x5555, even_products, _MM_PERM_DDBB);
 }
 
-/* mulr() of 2m. */
-LNT_INLINE LNT_AVX512 __m512i lnt_scale_by_two512(__m512i acc, __m128i shift, __m512i m, __m512i odd) {
+/* With by_four one bit more than wanted and not rounded, else mulr(). */
+LNT_INLINE LNT_AVX512 __m512i lnt_scale512(const lnt_law512 *law, bool by_four, __m512i acc, __m512i m, __m512i odd) {
+    if (by_four) {
+        return lnt_high_halves512(_mm512_mul_epi32(acc, m), _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), odd));
+    }
     __m512i half = _mm512_set1_epi64(INT64_C(1) << 31);
-    acc = _mm512_sll_epi32(acc, shift);
-    __m512i even_products = _mm512_add_epi64(_mm512_mul_epi32(acc, m), half);
-    __m512i odd_products = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(acc, 32), odd), half);
-    return _mm512_mask_shuffle_epi32(odd_products, 0x5555, even_products, _MM_PERM_DDBB);
+    acc = _mm512_sll_epi32(acc, law->shift);
+    return lnt_high_halves512(_mm512_add_epi64(_mm512_mul_epi32(acc, m), half),
+                              _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(acc, 32), odd), half));
 }
 
 /* mulr(), as int32. */
 LNT_INLINE LNT_AVX512 __m512i lnt_mulr512(const lnt_law512 *law, __m512i acc, __m512i m, __m512i odd) {
-    if (law->by_four) {
-        __m512i t = lnt_scale_by_four512(acc, m, odd);
-        return _mm512_srai_epi32(_mm512_add_epi32(t, _mm512_set1_epi32(1)), 1);
-    }
-    return lnt_scale_by_two512(acc, law->shift, m, odd);
-}
-
-/* What lnt_narrow512() takes: still with the bit that rounds where by_four. */
-LNT_INLINE LNT_AVX512 __m512i lnt_scale512(const lnt_law512 *law, bool by_four, __m512i acc, __m512i m, __m512i odd) {
-    return by_four ? lnt_scale_by_four512(acc, m, odd) : lnt_scale_by_two512(acc, law->shift, m, odd);
+    __m512i t = lnt_scale512(law, law->by_four, acc, m, odd);
+    return law->by_four ? _mm512_srai_epi32(_mm512_add_epi32(t, _mm512_set1_epi32(1)), 1) : t;
 }
 
 /* int8 of four vectors of 16 bits, clamped. Saturating to 16 bits on the way to here changes nothing. */

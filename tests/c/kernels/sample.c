@@ -186,6 +186,9 @@ static void draw_dense(rng *r, sample *s, const limits *l) {
         in = 1 + rng_below(r, UINT16_MAX);
         out = 1 + rng_below(r, 8);
     }
+    if (s->style == PLAIN_STYLE && rng_chance(r, 25)) { /* the narrowest that networks have */
+        in = 8;
+    }
     while (in * out > l->weights) {
         *(in > out ? &in : &out) /= 2;
     }
