@@ -385,6 +385,13 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: runs of four products in order",
+        "kernels_c/src/neon/gemm_pairs_asm.h",
+        '#define FOUR_END LOW("smlal")',
+        '#define FOUR_END LOW("smull")',
+        NEON,
+    ),
+    Mutation(
         "neon: three products in 16 bits",
         "kernels_c/src/neon/depthwise_pack.c",
         "is_3x3 && low >= INT16_MIN && high <= INT16_MAX",
