@@ -385,6 +385,13 @@ MUTATIONS = (
         NEON,
     ),
     Mutation(
+        "neon: runs of four products in order",
+        "kernels_c/src/neon/gemm_pairs_asm.h",
+        '#define FOUR_END LOW("smlal")',
+        '#define FOUR_END LOW("smull")',
+        NEON,
+    ),
+    Mutation(
         "neon: three products in 16 bits",
         "kernels_c/src/neon/depthwise_pack.c",
         "is_3x3 && low >= INT16_MIN && high <= INT16_MAX",
@@ -471,7 +478,7 @@ MUTATIONS = (
     Mutation(
         "dsp: collected in front",
         "kernels_c/src/dsp/pairs.c",
-        "memmove(room, from[i], f->bytes);",
+        "lnt_move((uint8_t *)room, (const uint8_t *)from[i], f->bytes);",
         "",
         DSP,
     ),
