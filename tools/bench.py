@@ -121,15 +121,9 @@ def main() -> None:
             runs = 10 if family == "ref" else 30
             for width, size in ((1.0, 224), (0.35, 96)):
                 shape = ["--width", width, "--size", size]
-                run(
-                    ".venv/bin/python",
-                    "tools/bench_plans.py",
-                    *shape,
-                    "--kernels",
-                    family,
-                    "--runs",
-                    10 if family == "ref" else 30,
-                )
+                run(".venv/bin/python", "tools/bench_plans.py", *shape, "--kernels", family, "--runs", runs)
+        run(".venv/bin/python", "tools/separable.py", "--runs", 30)
+        run(".venv/bin/python", "tools/waiting.py", "--heights", 8, 32, "--runs", 200)
 
 
 if __name__ == "__main__":
