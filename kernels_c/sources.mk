@@ -89,6 +89,7 @@ LNT_SOURCES += \
     src/neon/fully_connected.c \
     src/neon/gemm_pack.c \
     src/neon/gemm_pairs.c \
+    src/neon/gemm_pairs_inorder.c \
     src/neon/im2col.c \
     src/neon/input.c \
     src/neon/pointwise.c \

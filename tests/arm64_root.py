@@ -7,6 +7,7 @@ ends with sshd.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -111,7 +112,8 @@ class Machine:
         """End all connections the hard way. How many there were."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
-            os.kill(int(child), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+                os.kill(int(child), signal.SIGKILL)
         return len(children)
 
     def stop(self) -> None:

@@ -13,9 +13,21 @@ import onnx
 import pytest
 
 import linnet
-from linnet_converter import arch, calibrate, correct, equalize, quantize, recipe, rounding, trial, validation
+from linnet_converter import (
+    arch,
+    calibrate,
+    correct,
+    equalize,
+    planner,
+    quantize,
+    recipe,
+    rounding,
+    trial,
+    validation,
+)
 from linnet_converter.conversion import Conversion
 from linnet_converter.graph import Conv, FloatArray, Graph
+from linnet_converter.held_out import HeldOut
 from linnet_converter.recipe import Recipe
 from linnet_converter.side_by_side import SideBySide
 
@@ -228,7 +240,7 @@ def test_corrections_on_untrained_mobilenets(make: Callable[..., onnx.ModelProto
         for steps in (PLAIN, Recipe()):
             stage = list(recipe.stages(graph, shown, applied, steps))[-1]
             quantized = quantize.quantize(stage.graph, stage.ranges, applied)
-            errors.append(trial.logits_error(graph, quantized, others))
+            errors.append(HeldOut(graph, quantized, planner.plan(quantized), others).error(quantized))
         gains.append(10 * np.log10(errors[0] / errors[1]))
     assert min(gains) > -1.5
     assert max(gains) > 0.5
@@ -245,6 +257,15 @@ def test_search_takes_what_does_better_on_held_back_pictures() -> None:
     pictures = list(converted.pictures(graph, 24))
     applied = converted.preprocessing(graph)
     start = Recipe(equalization=0.0)
-    chosen = trial.choose(graph, pictures, applied, start, recipe.untracked)
-    assert chosen.equalization > 0
-    assert trial.choose(graph, pictures[:4], applied, start, recipe.untracked) == start
+    plan = planner.plan(quantize.shapes_only(graph))
+
+    def choose(count: int, seconds: float) -> trial.Chosen:
+        return trial.choose(graph, pictures[:count], applied, start, plan, seconds, recipe.untracked)
+
+    chosen = choose(24, 600)
+    assert chosen.recipe.equalization > 0
+    assert chosen.after_db > chosen.before_db
+    assert choose(4, 600).recipe == start
+    late = choose(24, 0)
+    assert late.recipe == start
+    assert late.after_db == late.before_db == chosen.before_db

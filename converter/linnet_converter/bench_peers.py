@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,9 +80,7 @@ class Peers:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def open(self, threads: int, stack: ExitStack) -> list[PeerRunner]:
@@ -173,13 +169,3 @@ def _pythons(given: Sequence[str]) -> Mapping[str, str]:
             raise LinnetError(f"--peer-python {text}: expected PEER=PYTHON, as tflite-runtime=/path/to/bin/python")
         found[kind] = python
     return found
-
-
-def installed(kind: str) -> bool:
-    """Whether a peer's package is in this environment."""
-    package = {"litert": "ai-edge-litert"}.get(kind, kind)
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Conversion:
     """Everything that a conversion made; `data` is the .lnt file.
 
     plans: from the fastest to the smallest.  recipe: the steps that were taken.  stages: the float graph and its ranges
-    after each of them.
+    after each of them.  held_back: what `Search` found, None without it.
     """
 
     float_graph: Graph
@@ -43,6 +44,26 @@ class Conversion:
     data: bytes
     recipe: Recipe
     stages: tuple[Stage, ...]
+    held_back: HeldBack | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """Go past the recipe: learn with torch (reconstruct.py), or without torch try other recipes (trial.py).
+
+    seconds: what may be spent on it, beyond the conversion itself.  tell: takes lines on how long it will last.
+    """
+
+    seconds: float
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it took."""
+
+    before_db: float
+    after_db: float
 
 
 def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocessing:
@@ -81,13 +102,13 @@ def convert(
     push_rows: bool = False,
     budget: Budget = NO_BUDGET,
     track: Track = untracked,
-    search: bool = False,
+    search: Search | None = None,
     detailed: bool = False,
 ) -> Conversion:
     """Plan, calibrate, quantize and write.
 
     pictures: uint8 (height, width, channels) of the network's size.  track: wraps what takes long, for progress bars.
-    search: try variations of `steps` and take what does best on held-back pictures (trial.py).
+    search: go past `steps`, and take what does best on held-back pictures.
     detailed: keep the stages in between, too (recipe.stages).
     Raises LinnetError naming the node or the setting that is wrong.
     """
@@ -95,14 +116,31 @@ def convert(
     # what does not fit is said at once
     planned = plans(quantize.shapes_only(float_graph), budget, push_rows=push_rows)
     pictures = list(pictures)
-    if search:
-        steps = trial.choose(float_graph, pictures, preprocessing, steps, track)
-    stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
+    found = None
+    if search and not learns():
+        search.tell("torch is not installed: only settings are tried; pip install 'linnet[best]' adds learning")
+        tried = trial.choose(float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track)
+        steps, found = tried.recipe, HeldBack(tried.before_db, tried.after_db)
+    stages: tuple[Stage, ...] = ()
+    if search and learns():
+        from . import reconstruct
+
+        learned = reconstruct.reconstruct(
+            float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track, search.tell
+        )
+        stages, found = learned.stages, HeldBack(learned.before_db, learned.after_db)
+    if not stages:
+        stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
     graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)
     if budget.family != Family.ref:  # which kernel takes an operator, and its scratch, may depend on the shift
         planned = plans(graph, budget, push_rows=push_rows)
     data = written(graph, planned, budget)
-    return Conversion(float_graph, graph, planned, data, steps, stages)
+    return Conversion(float_graph, graph, planned, data, steps, stages, found)
+
+
+def learns() -> bool:
+    """Whether torch is there to learn with."""
+    return importlib.util.find_spec("torch") is not None
 
 
 def written(graph: QGraph, planned: Sequence[Plan], budget: Budget) -> bytes:

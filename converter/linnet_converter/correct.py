@@ -64,7 +64,9 @@ def correct(
             computed += missing.astype(np.float32)[:, None, None]
         node = nodes[op.name]
         assert isinstance(node, Conv)
-        nodes[op.name] = _as_float(both, op, node, constants)
+        scale_in = quantized.tensors[op.inputs[0]].scale
+        read = (both.gain, both.shift) if node.input == graph.input else None
+        nodes[op.name] = as_float(node, constants, scale_in, read)
         both.keep(op, wanted, computed)
     return replace(graph, nodes=tuple(nodes[node.name] for node in graph.nodes))
 
@@ -96,17 +98,23 @@ def _rounded(both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted:
     return descend(target, np.stack([covariance(read[:, :, c], weight[:, c]) for c in range(len(target))]))
 
 
-def _as_float(both: SideBySide, op: QOp, node: Conv, constants: Integers) -> Conv:
-    """The float convolution that quantizes to these integers."""
-    scale_in = both.quantized.tensors[op.inputs[0]].scale
+def as_float(
+    node: Conv, constants: Integers, scale_in: float, stored_input: tuple[FloatArray, FloatArray] | None
+) -> Conv:
+    """The float convolution that quantizes to these integers.
+
+    scale_in: of the input that constants.scale is for.  stored_input: quantize.stored_input's gain and shift, of a
+    convolution of the network's input.
+    """
     rows = constants.weights * (constants.scale / scale_in)[:, None]
     bias = constants.bias
-    if node.input == both.graph.input:  # take the picture's normalization out again
-        channels = len(both.gain)
+    if stored_input is not None:  # take the picture's normalization out again
+        gain, shift = stored_input
+        channels = len(gain)
         taps = rows.shape[1] // channels
         bias = bias - rows @ constants.pad
-        rows = rows / np.tile(both.gain, taps)
-        bias = bias - rows @ np.tile(both.shift, taps)
+        rows = rows / np.tile(gain, taps)
+        bias = bias - rows @ np.tile(shift, taps)
         if node.depthwise:  # it became a full convolution: one input channel of each row is its own
             own = rows.reshape(channels, taps, channels)
             rows = np.einsum("ctc->ct", own)

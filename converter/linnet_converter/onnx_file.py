@@ -185,7 +185,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
         raise LinnetError(f"{path}: not an ONNX file, or damaged ({one_line(error)}); export it again") from error
     try:
         onnx.load_external_data_for_model(model, str(path.resolve().parent))
-    except Exception as error:
+    except Exception as error:  # as above; onnx checks what a file says of others in ways of its own
         raise LinnetError(
             f"{path}: weights kept outside the file cannot be read ({one_line(error)}); "
             "put the external data file beside it, or export as one file"
@@ -193,7 +193,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(model)
         return onnx.inliner.inline_local_functions(model) if model.functions else model
-    except Exception as error:
+    except Exception as error:  # the checker's, the inliner's and protobuf's
         raise LinnetError(f"{path}: not a valid ONNX file ({one_line(error)}); export it again") from error
 
 

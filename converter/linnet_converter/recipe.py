@@ -53,7 +53,7 @@ class Recipe:
     """Empirical bias correction (correct.py)."""
 
 
-QUALITIES: dict[Quality, Recipe] = {  # best searches from here: trial.py
+QUALITIES: dict[Quality, Recipe] = {  # best goes on from here: reconstruct.py, trial.py
     "fast": Recipe("minmax", margin=False, equalization=0.0, round_weights=False, correct_bias=False),
     "default": Recipe(),
     "best": Recipe(),
@@ -114,6 +114,11 @@ def stages(
         yield Stage("rounding", corrected(True, False), ranges)
     if recipe.correct_bias:
         yield Stage("bias correction", corrected(recipe.round_weights, True), ranges)
+
+
+def as_floats(made: Sequence[Stage]) -> Graph:
+    """Of a recipe's stages, the last graph that computes just what the source network computes."""
+    return [stage.graph for stage in made if stage.name in ("minmax", "ranges", "equalization")][-1]
 
 
 def clipped(graph: Graph) -> Graph:

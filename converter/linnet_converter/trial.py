@@ -6,16 +6,18 @@ measured on the other, both ways, so that what only fits its own pictures does n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import float_model, mixed, quantize, recipe
+from . import quantize, recipe
 from .graph import Graph
-from .qgraph import QGraph
+from .held_out import HeldOut
+from .plan import Plan
 from .quantize import Preprocessing
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
@@ -37,43 +39,53 @@ CHANGES: tuple[dict[str, Any], ...] = (
 """One setting each; a change that helps is kept for those that follow."""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The recipe, and the SQNR of the logits on held-back pictures in dB: of the start, and of the recipe."""
+
+    recipe: recipe.Recipe
+    before_db: float
+    after_db: float
+
+
 def choose(
     graph: Graph,
     pictures: Pictures,
     preprocessing: Preprocessing,
     start: recipe.Recipe,
+    plan: Plan,
+    seconds: float,
     track: recipe.Track,
-) -> recipe.Recipe:
-    """The recipe with the least error in the logits of held-back pictures, start itself among the candidates."""
+) -> Chosen:
+    """The recipe with the least error in the logits of held-back pictures, start itself among the candidates.
+
+    plan: one for the network's shapes.  seconds: after these, and ahead of what would not end in time, it stops.
+    """
+    began = time.monotonic()
     if len(pictures) < FEWEST:
-        return start
+        return Chosen(start, float("nan"), float("nan"))
     halves = (pictures[::2], pictures[1::2])
+    shapes = quantize.shapes_only(graph)
+    shapes = replace(shapes, mean=preprocessing.mean, std=preprocessing.std)
+    held = [HeldOut(graph, shapes, plan, half) for half in halves]
 
     def error(tried: recipe.Recipe) -> float:
         total = 0.0
-        for made_from, measured in (halves, halves[::-1]):
+        for made_from, measured in zip(halves, held[::-1], strict=True):
             stage = list(recipe.stages(graph, made_from, preprocessing, tried))[-1]
-            total += logits_error(graph, quantize.quantize(stage.graph, stage.ranges, preprocessing), measured)
+            total += measured.error(quantize.quantize(stage.graph, stage.ranges, preprocessing))
         return total
 
-    best, least = start, error(start)
+    first = error(start)
+    best, least, longest = start, first, time.monotonic() - began
     for change in track(CHANGES, "trying recipes"):
+        now = time.monotonic()
+        if now - began + longest > seconds:
+            break
         tried = replace(best, **change)
         found = error(tried) if tried != best else least
+        longest = max(longest, time.monotonic() - now)
         if found < WORTH * least:
             best, least = tried, found
-    return best
-
-
-def logits_error(graph: Graph, quantized: QGraph, pictures: Pictures) -> float:
-    """Sum of squared differences of the logits between the float and the int8 network."""
-    everything = range(len(quantized.ops))
-    floats, int8 = (
-        float_model.session(mixed.to_onnx(graph, quantized, which, [graph.logits])) for which in ((), everything)
-    )
-    total = 0.0
-    for picture in pictures:
-        feed = {mixed.PIXELS: np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32) - 128)}
-        (wanted,), (got,) = floats.run(None, feed), int8.run(None, feed)
-        total += float(np.square(wanted.astype(np.float64) - got).sum())
-    return total
+    signal = sum(each.signal for each in held)
+    return Chosen(best, *(10 * float(np.log10(signal / max(each, 1e-30))) for each in (first, least)))

@@ -118,29 +118,13 @@ static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     uint32_t products = r->block->products;
     if (r->own != LNT_DEPTHWISE_CHANNELS || products == 1) {
-        if (stride1) {
-            walk_stride1(r, false, 1, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, false, 1, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, false, 1, LNT_NARROW_ANY);
     } else if (!relu6) {
-        if (stride1) {
-            walk_stride1(r, true, 2, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, true, 2, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, true, 2, LNT_NARROW_ANY);
     } else if (products == 2) {
-        if (stride1) {
-            walk_stride1(r, true, 2, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 2, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 2, LNT_NARROW_RELU6);
     } else {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_RELU6);
     }
 }
 

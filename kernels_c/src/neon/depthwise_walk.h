@@ -76,4 +76,12 @@ LNT_INLINE void walk_stride2(const lnt_depthwise_row *row, bool full, uint32_t p
     }
 }
 
+LNT_INLINE void walk(const lnt_depthwise_row *r, bool stride1, bool full, uint32_t products, uint32_t mode) {
+    if (stride1) {
+        walk_stride1(r, full, products, mode);
+    } else {
+        walk_stride2(r, full, products, mode);
+    }
+}
+
 #endif

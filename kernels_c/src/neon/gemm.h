@@ -29,6 +29,7 @@ lnt_gemm_int32_function lnt_gemm_dotprod_int32;
 
 /* With smull and sadalp; weights in pairs; up to LNT_GEMM_PAIRS_DEPTH inputs. */
 lnt_gemm_function lnt_gemm_pairs;
+lnt_gemm_function lnt_gemm_pairs_inorder; /* in an order for in-order cores */
 lnt_gemm_int32_function lnt_gemm_pairs_int32;
 
 /* Pixels of a block that stays in the first-level cache while the weights pass by. */

@@ -10,6 +10,9 @@ LNT_NEON_BEGIN
 
 #include "gemm.h"
 #include "gemm_finish.h"
+#ifdef LNT_GEMM_INORDER
+#include "gemm_pairs_asm.h"
+#endif
 
 enum { BLOCK = 16384, SPREAD = 16 /* bytes per four inputs */ };
 
@@ -149,11 +152,10 @@ LNT_INLINE void run_steps(int32x4_t acc[][4], walk *at, const int8_t *spread, in
     at->w = w;
 }
 
-/* Sums of P pixels and V vectors of channels of the tile at `packed`. */
-LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *spread, uint32_t steps, int P, int V,
-                     bool small) {
-    const int32_t *bias = (const int32_t *)(const void *)packed;
-    walk at = {.order = bias + (size_t)8 * V, .w = (const int8_t *)packed + 32 * V + lnt_gemm_order_bytes(steps)};
+/* From biases to the sums of all runs. */
+LNT_INLINE void begin_and_run(int32x4_t acc[][4], const int32_t *bias, walk *at, const int8_t *spread, int P, int V,
+                              bool small) {
+    fit most = small ? TWO : ONE;
 #pragma GCC unroll 4
     for (int i = 0; i < P; i++) {
         LNT_HIDE(bias);
@@ -162,12 +164,28 @@ LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *sp
             acc[i][v] = v < V ? vld1q_s32(bias + 4 * v) : vdupq_n_s32(0);
         }
     }
-    fit most = small ? TWO : ONE;
-    run_steps(acc, &at, spread, P, V, FOUR, FOUR);
-    run_steps(acc, &at, spread, P, V, P == 4 ? FOUR : most, most);
-    run_steps(acc, &at, spread, P, V, most, P == 4 ? FOUR : most);
-    run_steps(acc, &at, spread, P, V, most, most);
+    run_steps(acc, at, spread, P, V, FOUR, FOUR);
+    run_steps(acc, at, spread, P, V, P == 4 ? FOUR : most, most);
+    run_steps(acc, at, spread, P, V, most, P == 4 ? FOUR : most);
+    run_steps(acc, at, spread, P, V, most, most);
+}
+
+/* Sums of P pixels and V vectors of channels of the tile at `packed`. */
+LNT_INLINE void dots(int32x4_t acc[][4], const uint8_t *packed, const int8_t *spread, uint32_t steps, int P, int V,
+                     bool small) {
+    const int32_t *bias = (const int32_t *)(const void *)packed;
+    walk at = {.order = bias + (size_t)8 * V, .w = (const int8_t *)packed + 32 * V + lnt_gemm_order_bytes(steps)};
+#ifdef LNT_GEMM_INORDER
+    if (P == 4 && V == 4) {
+        lnt_gemm_pairs_sums(acc, bias, spread, &at.order, &at.w);
+    } else {
+        begin_and_run(acc, bias, &at, spread, P, V, small);
+    }
+#else
+    begin_and_run(acc, bias, &at, spread, P, V, small);
+#endif
     if (steps % 2 != 0) {
+        fit most = small ? TWO : ONE;
         chains ch;
         load_pixels(&ch, spread + (uint32_t)at.order[0] * (size_t)P, P);
         step(acc, &ch, at.w, 0, P, most, true);
@@ -333,6 +351,8 @@ void lnt_gemm_pairs(const lnt_gemm *g, const int8_t *x, int8_t *out, const int8_
     }
 }
 
+#ifndef LNT_GEMM_INORDER
+
 void lnt_gemm_pairs_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
     _Alignas(16) int8_t spread[BLOCK];
     spread_pixels(x, 0, g->depth, spread, 1);
@@ -352,6 +372,8 @@ void lnt_gemm_pairs_int32(const lnt_gemm *g, const int8_t *x, int32_t *out) {
         lnt_gemm_finish_int32(acc[0], packed, &g->narrow, own, out + c);
     }
 }
+
+#endif
 
 LNT_NEON_END
 

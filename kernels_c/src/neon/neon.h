@@ -46,6 +46,7 @@ extern const lnt_kernel q8_fully_connected_neon;
 /* For in-order cores: the same, but for the order of instructions. */
 extern const lnt_family lnt_family_neon_inorder;
 extern const lnt_kernel q8_depthwise_pair_neon;
+extern const lnt_kernel q8_pointwise_inorder_neon;
 
 extern const lnt_family lnt_family_neon_dotprod;
 

@@ -66,6 +66,21 @@ const lnt_kernel q8_pointwise_neon = {.name = "q8_pointwise_neon",
                                       .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
                                       .channel_group = LNT_GEMM_CHANNELS};
 
+#ifdef LNT_NEON64
+
+static void run_inorder(const lnt_params *p, const lnt_operands *o, lnt_range r) {
+    run(p, o, r, lnt_gemm_pairs_inorder);
+}
+
+const lnt_kernel q8_pointwise_inorder_neon = {.name = "q8_pointwise_inorder_neon",
+                                              .run = run_inorder,
+                                              .packing = &packing_pairs,
+                                              .kind = LNT_OP_KIND_POINTWISE,
+                                              .split = LNT_SPLIT_ROWS | LNT_SPLIT_CHANNELS,
+                                              .channel_group = LNT_GEMM_CHANNELS};
+
+#endif
+
 LNT_NEON_END
 
 #endif

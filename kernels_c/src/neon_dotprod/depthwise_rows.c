@@ -100,23 +100,11 @@ LNT_INLINE void output(lnt_depthwise_row *r, const column *a, const column *b, c
 static void row_3x3(const lnt_depthwise_row *r, bool stride1) {
     bool relu6 = r->narrow->mode == LNT_NARROW_RELU6 && r->block->fits;
     if (r->own != LNT_DEPTHWISE_CHANNELS) {
-        if (stride1) {
-            walk_stride1(r, false, 3, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, false, 3, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, false, 3, LNT_NARROW_ANY);
     } else if (relu6) {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_RELU6);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_RELU6);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_RELU6);
     } else {
-        if (stride1) {
-            walk_stride1(r, true, 3, LNT_NARROW_ANY);
-        } else {
-            walk_stride2(r, true, 3, LNT_NARROW_ANY);
-        }
+        walk(r, stride1, true, 3, LNT_NARROW_ANY);
     }
 }
 

@@ -1,0 +1,194 @@
+"""Learn weights, biases, scales and ranges of an int8 network from the float one: what `--quality best` adds.
+
+First block by block: each block's output is brought near the float network's, on what the blocks ahead of it give as
+they are quantized now, and no gradient leaves its block (Li et al. 2021, BRECQ, arXiv 2102.05426). Then the whole, by
+its logits and what the dense layer reads (distillation, Hinton et al. 2015, arXiv 1503.02531). Rounding is learned
+through the straight-through estimator: the network is an int8 one at every step, so that it can be measured at any.
+
+A quarter of the pictures is held back, from the network that learning starts with as well. Of the networks on the way
+the one with the least error on those, in the integer arithmetic, is taken, if it is surely less than at the start;
+otherwise nothing is. Learning on a hundred pictures would learn them by heart, so there are random crops and mirror
+images of them, small steps, and the mean of the last steps' parameters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from . import augment, float_model, mixed, quantize, recipe
+from .graph import Graph
+from .held_out import HeldOut, fed, surely_less
+from .plan import Plan
+from .quantize import Preprocessing
+from .recipe import Recipe, Stage, Track
+from .twin import Twin
+
+FEWEST = 8
+"""Pictures below which nothing is learned."""
+
+STEPS = 400
+BLOCKS = 0.25
+"""The share of the steps that goes to blocks."""
+
+BATCH = 16
+CHECKS = 10
+"""How often the network is measured on held-back pictures."""
+
+COPIES = 8
+"""Variations of each picture to learn from."""
+
+HELD_COPIES = 7
+"""Variations of each held-back picture, so that few of them tell more."""
+
+_RATES = {"weights": 5e-3, "bias": 4e-3, "gain": 1e-4, "scale": 1e-4, "zero": 4e-3}
+"""Adam's step for each kind of parameter: weights, zero points and biases in steps of the grid, the others relative."""
+
+_WARM_UP = 20
+_MEMORY = 0.98
+"""Of the mean of the parameters, per step."""
+
+_LOGITS_STEPS = 256
+"""Biases of the logits are learned in steps of their deviation divided by this."""
+
+Pictures = Sequence[npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of it.
+
+    stages: of the network that was learned; none where it was not surely better than what it began with.
+    before_db, after_db: SQNR of the logits on held-back pictures: before, and of what is taken.  steps: how many.
+    """
+
+    stages: tuple[Stage, ...]
+    before_db: float
+    after_db: float
+    steps: int
+
+
+def reconstruct(
+    graph: Graph,
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    steps: Recipe,
+    plan: Plan,
+    seconds: float,
+    track: Track,
+    tell: Callable[[str], None],
+) -> Learned:
+    """Learn for at most so many seconds, from what the recipe makes of the pictures that are not held back.
+
+    graph: the float network as it was read.  plan: one for its shapes.  tell: takes one line on how long it will last.
+    """
+    began = time.monotonic()
+    if len(pictures) < FEWEST:
+        return Learned((), float("nan"), float("nan"), 0)
+    held_back, shown = pictures[::4], [picture for i, picture in enumerate(pictures) if i % 4]
+    stages = tuple(recipe.stages(graph, shown, preprocessing, steps, track))
+    quantized = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing)
+    held = HeldOut(graph, quantized, plan, augment.with_variations(held_back, HELD_COPIES, seed=1))
+    twin = Twin(stages[-1], preprocessing, (float(np.std(held.wanted)) or 1.0) / _LOGITS_STEPS)
+    teacher = _Teacher(recipe.as_floats(stages), twin)
+    pool = augment.with_variations(shown, COPIES, seed=2)
+    before = held.errors(quantized)
+    best: tuple[Stage, ...] = ()
+    least = before
+    school = _School(twin)
+    ready = time.monotonic()
+    step, due, longest, lap = 0, 1 / CHECKS, 0.0, ready
+    for step in track(range(1, STEPS + 1), "reconstructing"):
+        longest, lap = max(longest, time.monotonic() - lap), time.monotonic()
+        # where time is short, fewer steps go through the same schedule; the last one, too, must end in time
+        progress = max(step / STEPS, (lap - ready + 2 * longest) / max(seconds - (ready - began), 1e-9))
+        picked = [pool[i] for i in school.draw(len(pool))]
+        school.step(fed(picked), teacher, min(progress, 1.0))
+        if step == _WARM_UP:
+            needs = ready - began + (time.monotonic() - ready) / step * STEPS
+            tell(f"learning takes about {min(needs, seconds) / 60:.1f} of at most {seconds / 60:.1f} minutes")
+        if progress >= due:
+            due += 1 / CHECKS
+            made = school.mean_stage()
+            errors = held.errors(quantize.quantize(made.graph, made.ranges, preprocessing))
+            if errors.sum() < least.sum() and surely_less(errors, before, len(held_back)):
+                best, least = (*stages, made), errors
+        if progress >= 1:
+            break
+    return Learned(best, held.db(before), held.db(least), step)
+
+
+class _Teacher:
+    """The float network: outputs of all blocks, and what its logits are made of."""
+
+    def __init__(self, floats: Graph, twin: Twin) -> None:
+        self.names = [*dict.fromkeys([*twin.ends, twin.features])]
+        self._session = float_model.session(mixed.to_onnx(floats, twin.quantized, (), self.names))
+
+    def __call__(self, feeds: npt.NDArray[np.float32]) -> dict[str, Any]:
+        answers = [self._session.run(self.names, {mixed.PIXELS: feed[None]}) for feed in feeds]
+        return {
+            name: torch.from_numpy(np.concatenate(values))
+            for name, values in zip(self.names, zip(*answers, strict=True), strict=True)
+        }
+
+
+class _School:
+    """The optimizer and the mean of its parameters."""
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        kinds = twin.parameters()
+        self._all = [parameter for kind in kinds.values() for parameter in kind]
+        self._adam = torch.optim.Adam([{"params": kinds[kind], "kind": kind} for kind in kinds], betas=(0.9, 0.99))
+        self._means = [parameter.detach().clone() for parameter in self._all]
+        self._random = np.random.default_rng(3)
+        self._left: list[int] = []
+        self._steps = 0
+
+    def draw(self, count: int) -> list[int]:
+        """Indices of a batch; every one of `count` comes once before any comes again."""
+        if len(self._left) < BATCH:
+            self._left += [int(i) for i in self._random.permutation(count)]
+        picked, self._left = self._left[:BATCH], self._left[BATCH:]
+        return picked
+
+    def step(self, feeds: npt.NDArray[np.float32], teacher: _Teacher, progress: float) -> None:
+        """progress: the share of the schedule that is over after this step, 0..1."""
+        self._steps += 1
+        apart = progress <= BLOCKS
+        share = progress / BLOCKS if apart else (progress - BLOCKS) / (1 - BLOCKS)
+        rate = min(self._steps / _WARM_UP, 1.0) * (0.5 + 0.5 * float(np.cos(np.pi * min(share, 1.0))))
+        for group in self._adam.param_groups:
+            group["lr"] = _RATES[group["kind"]] * rate
+        wanted = teacher(feeds)
+        x = torch.from_numpy(feeds).contiguous(memory_format=torch.channels_last)
+        made = self.twin.forward(x, apart=apart)
+        names = self.twin.ends if apart else [self.twin.features, self.twin.ends[-1]]
+        loss = sum((made[name] - wanted[name]).square().mean() / wanted[name].square().mean() for name in names)
+        self._adam.zero_grad()
+        loss.backward()
+        self.twin.mask()
+        self._adam.step()
+        self.twin.limit()
+        keep = min(_MEMORY, self._steps / (self._steps + 10))
+        with torch.no_grad():
+            for mean, parameter in zip(self._means, self._all, strict=True):
+                mean.mul_(keep).add_(parameter, alpha=1 - keep)
+
+    def mean_stage(self) -> Stage:
+        """The network of the mean parameters."""
+        with torch.no_grad():
+            now = [parameter.detach().clone() for parameter in self._all]
+            for parameter, mean in zip(self._all, self._means, strict=True):
+                parameter.copy_(mean)
+            made = self.twin.stage()
+            for parameter, kept in zip(self._all, now, strict=True):
+                parameter.copy_(kept)
+        return made
