@@ -92,8 +92,7 @@ def networks() -> list[Network]:
 def bench(network: Network, threads: str, runs: int) -> None:
     """The best kernels beside all peers; then each family alone."""
     calibration = ["--calibrate", network.calibration, "--preprocess", "keras"]
-    board = ["--board", "workstation", "--quality", "fast"]
-    run(LINNET, "convert", network.onnx, "-o", network.model, *calibration, *board, quiet=True)
+    run(LINNET, "convert", network.onnx, "-o", network.model, *calibration, "--quality", "fast", quiet=True)
     peers, options = ["onnxruntime"], ["--against", network.onnx]
     if network.tflite is not None:
         peers.append("litert")
