@@ -478,7 +478,7 @@ MUTATIONS = (
     Mutation(
         "dsp: collected in front",
         "kernels_c/src/dsp/pairs.c",
-        "memmove(room, from[i], f->bytes);",
+        "lnt_move((uint8_t *)room, (const uint8_t *)from[i], f->bytes);",
         "",
         DSP,
     ),

@@ -2,9 +2,8 @@
 
 #if LNT_DSP_HERE
 
-#include <string.h>
-
 #include "../clamp.h"
+#include "../move.h"
 #include "../ref/ref.h"
 #include "../requantize.h"
 #include "tiles.h"
@@ -45,7 +44,7 @@ static const int8_t *collect(const block *b, const lnt_params *p, const lnt_oper
                              uint32_t x, uint32_t count, const int8_t **from, uint32_t known) {
     int8_t *room = (int8_t *)b->weights + (size_t)LNT_TILE * f->bytes - (size_t)(known + count) * f->bytes;
     for (uint32_t i = 0; i < known; i++, room += f->bytes) {
-        memmove(room, from[i], f->bytes);
+        lnt_move((uint8_t *)room, (const uint8_t *)from[i], f->bytes); /* never to memory behind it */
         from[i] = room;
     }
     f->collect(p, o, y, x, count, room, f->bytes);
