@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import converted
+import digits
 import hard_networks
 import numpy as np
 import pytest
 
 import linnet
-from linnet_converter import arch, lnt_file, planner, quantize, recipe, validation
+from linnet import cli
+from linnet_converter import arch, conversion, lnt_file, planner, quantize, recipe, side_by_side, validation
 from linnet_converter.graph import FloatArray, Graph
 from linnet_converter.held_out import HeldOut, fed
 from linnet_converter.qgraph import QGraph
@@ -65,7 +69,13 @@ def test_the_twin_is_the_integer_network(name: str) -> None:
     wanted, got = integer_logits(start, pictures), twin_logits(made, pictures)
     assert noise_db(wanted, got) > 30
     move(made)
-    moved = integer_logits(again(made, graph), pictures)
+    remade = again(made, graph)
+    for op, after in zip(made.quantized.ops, remade.ops, strict=True):
+        if op.name in made.layers and op.weights is not None:
+            full = made.layers[op.name].scalable.numpy().ravel() > 0
+            wanted_weights = made._integers(op).weights[full]
+            np.testing.assert_array_equal(side_by_side.integers(remade, after).weights[full], wanted_weights)
+    moved = integer_logits(remade, pictures)
     assert noise_db(moved, twin_logits(made, pictures)) > 25
     if name != "all_zero_network":  # there is nothing in it that could move
         assert noise_db(moved, got) < 20
@@ -186,3 +196,20 @@ def test_learning_keeps_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - began < 8.0 + 4.0
     assert 1 < found.steps < 100_000
     assert found.steps < reconstruct._WARM_UP or said == ["learning takes about 0.1 of at most 0.1 minutes"]
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what held-back pictures say; without torch, what is missing; and refuses times that are none."""
+    monkeypatch.setattr(reconstruct, "STEPS", 2)
+    convert = ["convert", *digits.OPTIONS, "-o", str(tmp_path / "d.lnt"), "--limit", "12", "--quality", "best"]
+    convert += ["--no-round-weights", "--no-correct-bias"]
+    assert cli.main([*convert, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["held_back_db"]
+    assert told["steps"] == 2
+    assert told["after"] >= told["before"] > 0
+    monkeypatch.setattr(conversion, "learns", lambda: False)
+    assert cli.main([*convert, "--time", "0.001"]) == 0
+    shown = capsys.readouterr()
+    assert "linnet[best]" in shown.err
+    assert "nothing beat the default" in shown.out
+    assert cli.main([*convert, "--time", "0"]) != 0

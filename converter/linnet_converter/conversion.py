@@ -60,10 +60,14 @@ class Search:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it took."""
+    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it took.
+
+    steps: how many steps of learning there was time for, 0 without torch.
+    """
 
     before_db: float
     after_db: float
+    steps: int
 
 
 def preprocessing_for(preprocessing: Preprocessing, channels: int) -> Preprocessing:
@@ -120,7 +124,7 @@ def convert(
     if search and not learns():
         search.tell("torch is not installed: only settings are tried; pip install 'linnet[best]' adds learning")
         tried = trial.choose(float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track)
-        steps, found = tried.recipe, HeldBack(tried.before_db, tried.after_db)
+        steps, found = tried.recipe, HeldBack(tried.before_db, tried.after_db, 0)
     stages: tuple[Stage, ...] = ()
     if search and learns():
         from . import reconstruct
@@ -128,7 +132,7 @@ def convert(
         learned = reconstruct.reconstruct(
             float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track, search.tell
         )
-        stages, found = learned.stages, HeldBack(learned.before_db, learned.after_db)
+        stages, found = learned.stages, HeldBack(learned.before_db, learned.after_db, learned.steps)
     if not stages:
         stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
     graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)

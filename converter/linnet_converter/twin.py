@@ -100,13 +100,15 @@ class Twin:
         self.quantized = quantize.quantize(stage.graph, stage.ranges, preprocessing)
         self.layers: dict[str, _Layer] = {}
         self.outputs: dict[str, _Output] = {}
-        known = {node.name for node in stage.graph.nodes}
+        known = {node.name: getattr(node, "depthwise", False) for node in stage.graph.nodes}
         for op in self.ops():
             out = self.quantized.tensors[op.output]
             if op.weights is not None:
                 self.layers[op.name] = self._layer(op, out.scale if out.dtype == DType.int8 else logits_step)
                 if op.name not in known:  # the picture's normalization, which no float node stands for
                     self.layers[op.name].movable[:] = self.layers[op.name].scalable[:] = 0
+                elif op.kind == OpKind.conv and known[op.name]:  # of the picture: it became a full one
+                    self.layers[op.name].movable *= torch.eye(out.shape[2])[:, :, None, None]
             elif op.kind == OpKind.softmax:
                 continue
             if out.dtype == DType.int8:

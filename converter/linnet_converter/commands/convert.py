@@ -161,6 +161,7 @@ def run(args: argparse.Namespace) -> int:
         summary["held_back_db"] = {
             "before": _finite(result.held_back.before_db),
             "after": _finite(result.held_back.after_db),
+            "steps": result.held_back.steps,
         }
     explanation = None
     if args.explain or args.svg:
@@ -248,5 +249,6 @@ def _describe(summary: dict[str, object]) -> str:
     if isinstance(held_back, dict) and None not in held_back.values():
         before, after = held_back["before"], held_back["after"]
         better = f"{after:.2f} dB, the default {before:.2f} dB"
-        rows.append(("held back", better if after > before else f"{before:.2f} dB: nothing beat the default"))
+        told = better if after > before else f"{before:.2f} dB: nothing beat the default"
+        rows.append(("held back", f"{told} ({held_back['steps']} steps)" if held_back["steps"] else told))
     return table(rows, ("converted", str(summary["quality"])))
