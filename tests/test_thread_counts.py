@@ -54,7 +54,7 @@ def test_threads_are_counted(
     alone, (two, four) = found["instructions"], found["threads"]
     assert (two["threads"], four["threads"]) == (2, 4)
     for each in (two, four):
-        assert each["shared_steps"] == 2
+        assert each["shared_steps"] >= 2
         # the same work, and set up for each task
         assert alone - 400 < each["instructions"] < 1.3 * alone
         assert each["instructions"] / each["threads"] <= each["busiest"] <= each["path"]

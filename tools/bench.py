@@ -1,8 +1,8 @@
 """Reproduce every time that the README and docs/performance.md state, by the commands that anyone can give.
 
-Prints each command and what it answers. With LINNET_ASSETS the large network is the real one, and LiteRT and
-tflite-runtime run its TFLite file; without, it has random weights, which take as long, and there is no TFLite file.
-tflite-runtime is measured where build/tflite is an environment that has it (docs/bench.md).
+Prints each command, after how many seconds it began, and what it answers. With LINNET_ASSETS the large network is the
+real one, and LiteRT and tflite-runtime run its TFLite file; without, it has random weights, which take as long, and
+there is no TFLite file. tflite-runtime is measured where build/tflite is an environment that has it (docs/bench.md).
 
 Usage: bench.py [--runs N] [--threads 1,2] [--plans]   (--plans: the plans too)
 """
@@ -14,6 +14,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("build/bench")
 TFLITE_PYTHON = Path("build/tflite/bin/python")
 LINNET = ".venv/bin/linnet"
+STARTED = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def run(*command: object, quiet: bool = False) -> None:
     """Print a command and run it. Ends this script where it fails."""
     words = [str(word) for word in command]
     if not quiet:
-        say(f"\n$ {shlex.join(words)}")
+        say(f"\n[{time.monotonic() - STARTED:.0f} s]\n$ {shlex.join(words)}")
     done = subprocess.run(words, cwd=ROOT, check=False, stdout=sys.stderr if quiet else None)
     if done.returncode:
         sys.exit(done.returncode)
@@ -90,8 +92,7 @@ def networks() -> list[Network]:
 def bench(network: Network, threads: str, runs: int) -> None:
     """The best kernels beside all peers; then each family alone."""
     calibration = ["--calibrate", network.calibration, "--preprocess", "keras"]
-    board = ["--board", "workstation", "--quality", "fast"]
-    run(LINNET, "convert", network.onnx, "-o", network.model, *calibration, *board, quiet=True)
+    run(LINNET, "convert", network.onnx, "-o", network.model, *calibration, "--quality", "fast", quiet=True)
     peers, options = ["onnxruntime"], ["--against", network.onnx]
     if network.tflite is not None:
         peers.append("litert")
@@ -103,12 +104,12 @@ def bench(network: Network, threads: str, runs: int) -> None:
     common = [LINNET, "bench", network.model, "--runs", runs]
     run(*common, "--threads", threads, "--peers", ",".join(peers), *options, "--svg", svg)
     for family in linnet.kernel_families()[1:]:
-        run(*common[:-1], 20 if family == "ref" else runs, "--kernels", family, "--threads", threads, "--totals")
+        run(*common[:-1], 10 if family == "ref" else runs, "--kernels", family, "--threads", threads, "--totals")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Reproduce the times of the README and of docs/performance.md.")
-    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--plans", action="store_true", help="compare plans too: layer by layer, rings, strips")
     options = parser.parse_args()
@@ -116,9 +117,12 @@ def main() -> None:
         bench(network, options.threads, options.runs)
     if options.plans:
         for family in dict.fromkeys((linnet.kernel_families()[0], "ref")):
+            runs = 10 if family == "ref" else 30
             for width, size in ((1.0, 224), (0.35, 96)):
                 shape = ["--width", width, "--size", size]
-                run(".venv/bin/python", "tools/bench_plans.py", *shape, "--kernels", family, "--runs", 30)
+                run(".venv/bin/python", "tools/bench_plans.py", *shape, "--kernels", family, "--runs", runs)
+        run(".venv/bin/python", "tools/separable.py", "--runs", 30)
+        run(".venv/bin/python", "tools/waiting.py", "--heights", 8, 32, "--runs", 200)
 
 
 if __name__ == "__main__":

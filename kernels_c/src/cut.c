@@ -41,7 +41,8 @@ enum { WORK_OF_OUTPUT = 64 };
 /* In multiply-accumulates. */
 static uint64_t work_of(const lnt_params *p, const lnt_range *range) {
     uint32_t kind = p->op->kind;
-    uint32_t each = kind == LNT_OP_KIND_INPUT ? 1 : WORK_OF_OUTPUT;
+    bool counts_inputs = kind == LNT_OP_KIND_INPUT || kind == LNT_OP_KIND_AVG_POOL;
+    uint32_t each = counts_inputs ? 1 : WORK_OF_OUTPUT;
     if (kind == LNT_OP_KIND_CONV || kind == LNT_OP_KIND_DEPTHWISE) {
         each += (uint32_t)p->op->kernel_h * p->op->kernel_w * (kind == LNT_OP_KIND_CONV ? p->in->channels : 1);
     } else if (kind == LNT_OP_KIND_POINTWISE || kind == LNT_OP_KIND_FULLY_CONNECTED) {
