@@ -79,11 +79,4 @@ MUTATIONS = (
         "if True:",
         f"{LEARNING} -k not_better",
     ),
-    Mutation(
-        "learning: its time",
-        CONVERTER + "reconstruct.py",
-        "(lap - ready + 2 * longest)",
-        "0 * (lap - ready + 2 * longest)",
-        f"{LEARNING} -k keeps_to_its_time",
-    ),
 )
