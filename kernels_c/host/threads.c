@@ -18,7 +18,7 @@ enum { AWAKE_NS = 50000, PAUSES = 16 };
 /* As cut.c counts work. Done in about a microsecond with AVX-512, which is what sharing a step costs, in 3 to 100 with
  * other kernels of x86-64: those could share smaller steps too, but tall ones are seldom smaller. */
 #if defined(__x86_64__)
-enum { LEAST_WORK = 400000 };
+enum { LEAST_WORK = 800000 };
 #else
 enum { LEAST_WORK = 100000 };
 #endif
