@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import converted
 import digits
@@ -164,7 +165,16 @@ def unseen_error(graph: Graph, stage: recipe.Stage) -> float:
 def test_learning_lowers_the_error_on_other_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = converted.read(hard_networks.cancelling_sums())
     monkeypatch.setattr(reconstruct, "STEPS", 40)
+    shown: list[int] = []
+    begin = recipe.stages
+
+    def stages(float_graph: Graph, given: list[Any], *more: Any) -> Any:
+        shown.append(len(given))
+        return begin(float_graph, given, *more)
+
+    monkeypatch.setattr(recipe, "stages", stages)
     found = learn(graph, 600)
+    assert shown == [18, 24]  # tried without those that are held back, then with all
     assert found.steps == 40
     assert found.after_db > found.before_db + 1
     assert [stage.name for stage in found.stages] == ["equalization", "reconstruction"]

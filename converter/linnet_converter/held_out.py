@@ -56,12 +56,10 @@ class HeldOut:
 
 
 def surely_less(errors: FloatArray, than: FloatArray, groups: int) -> bool:
-    """Whether the sum of errors is lower by more than luck with the pictures explains: three standard errors.
-
-    Three, because learning looks ten times.
+    """Whether the sum of errors is lower by more than luck with the pictures explains: two standard errors.
 
     errors, than: of each picture, in the same order, (copies * groups,), a picture's variations `groups` apart
     (augment.with_variations): they count as one, because they are alike.
     """
     gains = (than - errors).reshape(-1, groups).sum(axis=0)
-    return bool(gains.mean() > 3 * gains.std(ddof=1) / np.sqrt(groups))
+    return bool(gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(groups))

@@ -5,10 +5,11 @@ they are quantized now, and no gradient leaves its block (Li et al. 2021, BRECQ,
 its logits and what the dense layer reads (distillation, Hinton et al. 2015, arXiv 1503.02531). Rounding is learned
 through the straight-through estimator: the network is an int8 one at every step, so that it can be measured at any.
 
-A quarter of the pictures is held back, from the network that learning starts with as well. Of the networks on the way
-the one with the least error on those, in the integer arithmetic, is taken, if it is surely less than at the start;
-otherwise nothing is. Learning on a hundred pictures would learn them by heart, so there are random crops and mirror
-images of them, small steps, and the mean of the last steps' parameters.
+First it is tried: a quarter of the pictures is held back, from the network that learning starts with as well, and the
+end of the schedule is measured on those, once, in the integer arithmetic. Where its error is surely less than at the
+start, the same is done again with all pictures, and that is taken; otherwise nothing is. Learning on a hundred pictures
+would learn them by heart, so there are random crops and mirror images of them, small steps, and the mean of the last
+steps' parameters.
 """
 
 from __future__ import annotations
@@ -38,9 +39,6 @@ BLOCKS = 0.25
 """The share of the steps that goes to blocks."""
 
 BATCH = 16
-CHECKS = 10
-"""How often the network is measured on held-back pictures."""
-
 COPIES = 8
 """Variations of each picture to learn from."""
 
@@ -64,8 +62,9 @@ Pictures = Sequence[npt.NDArray[np.uint8]]
 class Learned:
     """What came of it.
 
-    stages: of the network that was learned; none where it was not surely better than what it began with.
-    before_db, after_db: SQNR of the logits on held-back pictures: before, and of what is taken.  steps: how many.
+    stages: of the network that was learned from all pictures; none where the one that was tried was not surely better
+    than what it began with.  before_db, after_db: SQNR of the logits on held-back pictures: before, and after learning
+    from the others, or before again where nothing is taken.  steps: how many the last network took.
     """
 
     stages: tuple[Stage, ...]
@@ -84,26 +83,48 @@ def reconstruct(
     track: Track,
     tell: Callable[[str], None],
 ) -> Learned:
-    """Learn for at most so many seconds, from what the recipe makes of the pictures that are not held back.
+    """Try, and learn from all pictures if it helps, in at most so many seconds; half of them for each.
 
     graph: the float network as it was read.  plan: one for its shapes.  tell: takes one line on how long it will last.
     """
-    began = time.monotonic()
     if len(pictures) < FEWEST:
         return Learned((), float("nan"), float("nan"), 0)
     held_back, shown = pictures[::4], [picture for i, picture in enumerate(pictures) if i % 4]
-    stages = tuple(recipe.stages(graph, shown, preprocessing, steps, track))
+
+    def learn(pictures: Pictures, tell: Callable[[str], None]) -> tuple[list[Stage], int]:
+        return _learn(graph, pictures, preprocessing, steps, plan, seconds / 2, track, tell)
+
+    stages, taken = learn(shown, tell)
+    start, end = (quantize.quantize(stage.graph, stage.ranges, preprocessing) for stage in stages[-2:])
+    held = HeldOut(graph, start, plan, augment.with_variations(held_back, HELD_COPIES, seed=1))
+    before, after = held.errors(start), held.errors(end)
+    if not surely_less(after, before, len(held_back)):
+        return Learned((), held.db(before), held.db(before), taken)
+    stages, taken = learn(pictures, lambda _: None)
+    return Learned(tuple(stages), held.db(before), held.db(after), taken)
+
+
+def _learn(
+    graph: Graph,
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    steps: Recipe,
+    plan: Plan,
+    seconds: float,
+    track: Track,
+    tell: Callable[[str], None],
+) -> tuple[list[Stage], int]:
+    """Stages of the network, the last of which was learned, and the number of steps that were taken."""
+    began = time.monotonic()
+    stages = list(recipe.stages(graph, pictures, preprocessing, steps, track))
     quantized = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing)
-    held = HeldOut(graph, quantized, plan, augment.with_variations(held_back, HELD_COPIES, seed=1))
-    twin = Twin(stages[-1], preprocessing, (float(np.std(held.wanted)) or 1.0) / _LOGITS_STEPS)
+    deviation = float(np.std(HeldOut(graph, quantized, plan, pictures).wanted)) or 1.0
+    twin = Twin(stages[-1], preprocessing, deviation / _LOGITS_STEPS)
     teacher = _Teacher(recipe.as_floats(stages), twin)
-    pool = augment.with_variations(shown, COPIES, seed=2)
-    before = held.errors(quantized)
-    best: tuple[Stage, ...] = ()
-    least = before
+    pool = augment.with_variations(pictures, COPIES, seed=2)
     school = _School(twin)
     ready = time.monotonic()
-    step, due, longest, lap = 0, 1 / CHECKS, 0.0, ready
+    step, longest, lap = 0, 0.0, ready
     for step in track(range(1, STEPS + 1), "reconstructing"):
         longest, lap = max(longest, time.monotonic() - lap), time.monotonic()
         # where time is short, fewer steps go through the same schedule; the last one, too, must end in time
@@ -112,16 +133,10 @@ def reconstruct(
         school.step(fed(picked), teacher, min(progress, 1.0))
         if step == _WARM_UP:
             needs = ready - began + (time.monotonic() - ready) / step * STEPS
-            tell(f"learning takes about {min(needs, seconds) / 60:.1f} of at most {seconds / 60:.1f} minutes")
-        if progress >= due:
-            due += 1 / CHECKS
-            made = school.mean_stage()
-            errors = held.errors(quantize.quantize(made.graph, made.ranges, preprocessing))
-            if errors.sum() < least.sum() and surely_less(errors, before, len(held_back)):
-                best, least = (*stages, made), errors
+            tell(f"learning takes about {2 * min(needs, seconds) / 60:.1f} of at most {2 * seconds / 60:.1f} minutes")
         if progress >= 1:
             break
-    return Learned(best, held.db(before), held.db(least), step)
+    return [*stages, school.mean_stage()], step
 
 
 class _Teacher:
