@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutation import Mutation
+from . import Mutation
 
 IMPORTS = "converter/linnet_converter/imports/"
 NUMBERS = "tests/test_imports_numbers.py"
