@@ -284,9 +284,11 @@ def test_make_bench_gives_commands_that_are_understood(
     tool.main()
     modules = {point.name: point.module for point in entry_points(group=cli.GROUP)}
     beside = []
+    tools = set()
     for command in given:
         if command[0] != tool.LINNET:
-            assert command[:2] == [".venv/bin/python", "tools/bench_plans.py"]
+            assert command[0] == ".venv/bin/python"
+            tools.add(command[1])
             continue
         parser = argparse.ArgumentParser(exit_on_error=False)
         import_module(modules[command[1]]).add_arguments(parser)
@@ -295,6 +297,8 @@ def test_make_bench_gives_commands_that_are_understood(
             assert (parsed.threads, parsed.runs) == ((1, 2), 7)
             beside.append(parsed.peers)
     assert beside == ["onnxruntime,litert,tflite-runtime" if real else "onnxruntime", "onnxruntime"]
+    assert tools == {f"tools/{name}.py" for name in ("bench_plans", "separable", "waiting")}
+    assert all((Path(__file__).parent.parent / name).is_file() for name in tools)
     printed = capsys.readouterr().out
     assert ("has random weights" in printed) == (not real)
     assert all(f"$ {shlex.join(command)}" in printed for command in given if "bench" in command[1])
