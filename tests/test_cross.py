@@ -18,7 +18,7 @@ import small_networks
 import linnet
 from linnet import cli
 from linnet.errors import LinnetError
-from linnet_boards import board, emulator, names
+from linnet_boards import board, emulator, names, plugin
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,10 +83,10 @@ def test_the_counter_is_exact(
     loop = tmp_path / "loop"
     place = ["-nostdlib", "-static", "-Wl,-Ttext=0x400000"]
     subprocess.run([gcc, *place, "-o", loop, tmp_path / "loop.S"], check=True)
-    plugin = emulator._build_plugin(tmp_path)
-    options = f"{plugin},mark={0x400000},out={tmp_path / 'counts'}"
-    subprocess.run(["qemu-aarch64", "-plugin", options, loop], check=True)
-    counts = [int(line) for line in (tmp_path / "counts").read_text().split()]
+    counts_file = tmp_path / "counts, and a comma"
+    options = plugin.options(emulator._PLUGIN, tmp_path, mark=0x400000, out=counts_file)
+    subprocess.run(["qemu-aarch64", *options, loop], check=True)
+    counts = [int(line) for line in counts_file.read_text().split()]
     assert counts == [2, 2 + 2003, 2 + 2003 + 2]
 
 

@@ -21,7 +21,7 @@ from linnet import measure
 from linnet.errors import LinnetError
 from linnet.model import Model
 
-from . import Board, board, names
+from . import Board, board, names, plugin
 from .programs import linnet_run
 from .ssh import last_line
 
@@ -145,10 +145,9 @@ def _run(
     program = linnet_run(where.target)
     with tempfile.TemporaryDirectory(prefix="linnet-count-") as name:
         folder = Path(name)
-        plugin = _build_plugin(folder)
         np.ascontiguousarray(values).tofile(folder / "input")
         info = json.loads(_emulate(where, [], [str(program), "--info"]))
-        counting = ["-plugin", f"{plugin},mark={info['mark']},out={folder / 'counts'}"]
+        counting = plugin.options(_PLUGIN, folder, mark=info["mark"], out=folder / "counts")
         options = ["--marks", "--threads", str(threads), *([] if kernels is None else ["--kernels", kernels])]
         options += [] if ram is None else ["--arena", str(ram)]
         inference = [str(program), str(path.absolute()), str(folder / "input"), *options]
@@ -203,18 +202,6 @@ def emulated_board(name: str | None) -> Board:
         what = "--on emulator needs --board" if name is None else f"{name!r} cannot be emulated"
         raise LinnetError(f"{what}: one of {', '.join(known)}")
     return board(name)
-
-
-def _build_plugin(folder: Path) -> Path:
-    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
-    if compiler is None:
-        raise LinnetError("counting instructions needs a C compiler: apt install gcc libc6-dev")
-    plugin = folder / "count.so"
-    command = [compiler, "-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-o", str(plugin), str(_PLUGIN)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        raise LinnetError(f"{compiler} cannot compile the counter: {last_line(done.stderr)}")
-    return plugin
 
 
 def _emulate(where: Board, options: list[str], command: list[str]) -> bytes:

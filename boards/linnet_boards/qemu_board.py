@@ -6,11 +6,13 @@ import os
 import select
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from linnet.errors import LinnetError
 
+from . import plugin
 from .estimate import CLASSES
 from .firmware import tool
 
@@ -36,19 +38,6 @@ def instructions(ticks: int, clock_hz: int) -> int:
     return round(ticks * 1_000_000_000 / clock_hz / (1 << SHIFT))
 
 
-def build_counter(folder: Path) -> Path:
-    """The plugin that counts instructions by class. Raises LinnetError where there is no C compiler."""
-    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
-    if compiler is None:
-        raise LinnetError("counting instructions needs a C compiler: apt install gcc libc6-dev")
-    plugin = folder / "classes.so"
-    flags = ["-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden"]
-    done = subprocess.run([compiler, *flags, "-o", str(plugin), str(COUNTER)], capture_output=True, check=False)
-    if done.returncode:
-        raise LinnetError(f"{compiler} cannot compile the counter {COUNTER}")
-    return plugin
-
-
 class Counter:
     """Instructions by class, as the plugin writes them into a file while the emulator runs."""
 
@@ -58,7 +47,8 @@ class Counter:
         self._before = dict.fromkeys(CLASSES, 0)
         addresses = {name: address & ~1 for name, address in _symbols(elf).items()}
         start, end = (addresses[f"firmware_mark_{name}"] for name in ("start", "end"))
-        self.options = ("-plugin", f"{build_counter(folder)},from={start:#x},to={end:#x},out={self._file}")
+        marks = {"from": f"{start:#x}", "to": f"{end:#x}"}
+        self.options = plugin.options(COUNTER, folder, **marks, out=self._file)
 
     def take(self) -> dict[str, int]:
         """What has run since the last call, between the firmware's marks."""
@@ -80,7 +70,7 @@ def _symbols(elf: Path) -> dict[str, int]:
 class Emulated:
     """A running emulator: a `conversation.Transport`."""
 
-    def __init__(self, machine: str, elf: Path, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, machine: str, elf: Path, extra: Sequence[str] = ()) -> None:
         """machine: QEMU's name.  extra: further options."""
         self.name = f"emulated {machine}"
         command = [qemu(), "-M", machine, "-display", "none", "-monitor", "none"]
