@@ -120,17 +120,15 @@ def _learn(
     quantized = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing)
     deviation = float(np.std(HeldOut(graph, quantized, plan, pictures).wanted)) or 1.0
     twin = Twin(stages[-1], preprocessing, deviation / _LOGITS_STEPS)
-    teacher = _Teacher(recipe.as_floats(stages), twin)
     pool = augment.with_variations(pictures, COPIES, seed=2)
-    school = _School(twin)
+    school = _School(twin, _Teacher(recipe.as_floats(stages), twin, pool))
     ready = time.monotonic()
     step, longest, lap = 0, 0.0, ready
     for step in track(range(1, STEPS + 1), "reconstructing"):
         longest, lap = max(longest, time.monotonic() - lap), time.monotonic()
         # where time is short, fewer steps go through the same schedule; the last one, too, must end in time
         progress = max(step / STEPS, (lap - ready + 2 * longest) / max(seconds - (ready - began), 1e-9))
-        picked = [pool[i] for i in school.draw(len(pool))]
-        school.step(fed(picked), teacher, min(progress, 1.0))
+        school.step(min(progress, 1.0))
         if step == _WARM_UP:
             needs = ready - began + (time.monotonic() - ready) / step * STEPS
             tell(f"learning takes about {2 * min(needs, seconds) / 60:.1f} of at most {2 * seconds / 60:.1f} minutes")
@@ -142,23 +140,34 @@ def _learn(
 class _Teacher:
     """The float network: outputs of all blocks, and what its logits are made of."""
 
-    def __init__(self, floats: Graph, twin: Twin) -> None:
-        self.names = [*dict.fromkeys([*twin.ends, twin.features])]
-        self._session = float_model.session(mixed.to_onnx(floats, twin.quantized, (), self.names))
+    def __init__(self, floats: Graph, twin: Twin, pool: Pictures) -> None:
+        self.pool, self._ends, self._goals = pool, twin.ends, [twin.features, twin.ends[-1]]
+        names = [*dict.fromkeys([*self._ends, *self._goals])]
+        self._session = float_model.session(mixed.to_onnx(floats, twin.quantized, (), names))
+        self._known: dict[int, list[npt.NDArray[np.float32]]] = {}
 
-    def __call__(self, feeds: npt.NDArray[np.float32]) -> dict[str, Any]:
-        answers = [self._session.run(self.names, {mixed.PIXELS: feed[None]}) for feed in feeds]
+    def __call__(self, picked: Sequence[int], feeds: npt.NDArray[np.float32], *, apart: bool) -> dict[str, Any]:
+        """What is wanted of each block (apart), or at the end, by tensor, for the pool's pictures `picked`."""
+        names = self._ends if apart else self._goals
+        answers = []
+        for index, feed in zip(picked, feeds, strict=True):
+            answer = None if apart else self._known.get(index)
+            if answer is None:
+                answer = self._session.run(names, {mixed.PIXELS: feed[None]})
+            if not apart:  # few numbers, and asked for again and again
+                self._known[index] = answer
+            answers.append(answer)
         return {
             name: torch.from_numpy(np.concatenate(values))
-            for name, values in zip(self.names, zip(*answers, strict=True), strict=True)
+            for name, values in zip(names, zip(*answers, strict=True), strict=True)
         }
 
 
 class _School:
     """The optimizer and the mean of its parameters."""
 
-    def __init__(self, twin: Twin) -> None:
-        self.twin = twin
+    def __init__(self, twin: Twin, teacher: _Teacher) -> None:
+        self.twin, self.teacher = twin, teacher
         kinds = twin.parameters()
         self._all = [parameter for kind in kinds.values() for parameter in kind]
         self._adam = torch.optim.Adam([{"params": kinds[kind], "kind": kind} for kind in kinds], betas=(0.9, 0.99))
@@ -167,14 +176,14 @@ class _School:
         self._left: list[int] = []
         self._steps = 0
 
-    def draw(self, count: int) -> list[int]:
-        """Indices of a batch; every one of `count` comes once before any comes again."""
+    def _draw(self) -> list[int]:
+        """A batch of the pool; every picture comes once before any comes again."""
         if len(self._left) < BATCH:
-            self._left += [int(i) for i in self._random.permutation(count)]
+            self._left += [int(i) for i in self._random.permutation(len(self.teacher.pool))]
         picked, self._left = self._left[:BATCH], self._left[BATCH:]
         return picked
 
-    def step(self, feeds: npt.NDArray[np.float32], teacher: _Teacher, progress: float) -> None:
+    def step(self, progress: float) -> None:
         """progress: the share of the schedule that is over after this step, 0..1."""
         self._steps += 1
         apart = progress <= BLOCKS
@@ -182,11 +191,11 @@ class _School:
         rate = min(self._steps / _WARM_UP, 1.0) * (0.5 + 0.5 * float(np.cos(np.pi * min(share, 1.0))))
         for group in self._adam.param_groups:
             group["lr"] = _RATES[group["kind"]] * rate
-        wanted = teacher(feeds)
-        x = torch.from_numpy(feeds).contiguous(memory_format=torch.channels_last)
-        made = self.twin.forward(x, apart=apart)
-        names = self.twin.ends if apart else [self.twin.features, self.twin.ends[-1]]
-        loss = sum((made[name] - wanted[name]).square().mean() / wanted[name].square().mean() for name in names)
+        picked = self._draw()
+        feeds = fed([self.teacher.pool[index] for index in picked])
+        wanted = self.teacher(picked, feeds, apart=apart)
+        made = self.twin.forward(torch.from_numpy(feeds).contiguous(memory_format=torch.channels_last), apart=apart)
+        loss = sum((made[name] - right).square().mean() / right.square().mean() for name, right in wanted.items())
         self._adam.zero_grad()
         loss.backward()
         self.twin.mask()

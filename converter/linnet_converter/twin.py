@@ -49,10 +49,15 @@ class _Quantize(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         x, made = ctx.saved_tensors
         below, above = ((end + half) * ctx.step for end, half in zip(ctx.ends, (-0.5, 0.5), strict=True))
-        passed = gradient * ((x >= below) & (x <= above))
-        by_scale = ((gradient * made).sum() - (passed * x).sum()) / ctx.step
+        passed = torch.ops.aten.hardtanh_backward(gradient, x, below, above)
+        by_scale = (_dot(gradient, made) - _dot(passed, x)) / ctx.step
         by_zero = (passed.sum() - gradient.sum()) * ctx.step if ctx.needs_input_grad[2] else None
         return passed, by_scale, by_zero, None, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of products of (pictures, channels, height, width), in the order in which they lie."""
+    return torch.dot(*(each.permute(0, 2, 3, 1).reshape(-1) for each in (a, b)))
 
 
 class _Round(torch.autograd.Function):
