@@ -27,7 +27,7 @@ from linnet_converter import reconstruct, twin  # noqa: E402 - they import torch
 NAMES = sorted(hard_networks.NETWORKS)
 
 
-QUICK = recipe.Recipe(round_weights=False, correct_bias=False)
+QUICK = recipe.Recipe(rounding="nearest", correct_bias=False)
 
 
 def stages_of(graph: Graph) -> list[recipe.Stage]:
@@ -73,7 +73,7 @@ def test_the_twin_is_the_integer_network(name: str) -> None:
     remade = again(made, graph)
     for op, after in zip(made.quantized.ops, remade.ops, strict=True):
         if op.name in made.layers and op.weights is not None:
-            full = made.layers[op.name].scalable.numpy().ravel() > 0
+            full = made.layers[op.name].scalable.numpy() > 0
             wanted_weights = made._integers(op).weights[full]
             np.testing.assert_array_equal(side_by_side.integers(remade, after).weights[full], wanted_weights)
     moved = integer_logits(remade, pictures)
@@ -92,10 +92,8 @@ def move(made: twin.Twin) -> None:
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for layer in made.layers.values():
-            layer.weights += 3 * torch.rand(layer.weights.shape, generator=random) * layer.movable
-            layer.gain += 0.1 * torch.randn(layer.gain.shape, generator=random) * layer.scalable.flatten()
-            layer.bias += 4 * torch.randn(layer.bias.shape, generator=random) * layer.scalable.flatten()
-        made.limit()
+            layer.gain += 0.1 * torch.randn(layer.gain.shape, generator=random) * layer.scalable
+            layer.bias += 4 * torch.randn(layer.bias.shape, generator=random) * layer.scalable
         for learned in made.outputs.values():
             learned.scale += 0.1
         for zero in made.parameters()["zero"]:
@@ -105,9 +103,9 @@ def move(made: twin.Twin) -> None:
 def test_gradients_of_scale_and_zero_point() -> None:
     """Against the formula written out with a rounding that passes gradients on."""
     random = np.random.default_rng(0)
-    x = torch.tensor(random.normal(0, 40, 500), requires_grad=True)
+    x = torch.tensor(random.normal(0, 40, (2, 5, 10, 5)), requires_grad=True)
     scale, zero = (torch.tensor(value, requires_grad=True, dtype=torch.float64) for value in (0.3, -20.0))
-    towards = torch.tensor(random.normal(size=500))
+    towards = torch.tensor(random.normal(size=x.shape))
     (twin._Quantize.apply(x, scale, zero, -128.0, 100.0) * towards).sum().backward()
     found = [each.grad.clone() for each in (x, scale, zero)]
     for each in (x, scale, zero):
@@ -212,7 +210,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeyp
     """It says what held-back pictures say; without torch, what is missing; and refuses times that are none."""
     monkeypatch.setattr(reconstruct, "STEPS", 2)
     convert = ["convert", *digits.OPTIONS, "-o", str(tmp_path / "d.lnt"), "--limit", "12", "--quality", "best"]
-    convert += ["--no-round-weights", "--no-correct-bias"]
+    convert += ["--rounding", "nearest", "--no-correct-bias"]
     assert cli.main([*convert, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["held_back_db"]
     assert told["steps"] == 2

@@ -21,7 +21,7 @@ from linnet.format_gen import OpKind
 from .graph import Conv, FloatArray, Graph
 from .qgraph import QGraph, QOp
 from .quantize import per_output
-from .rounding import covariance, descend
+from .rounding import Rounding, covariance, descend
 from .side_by_side import Integers, Pictures, SideBySide, Values, affordable, bounds, integers, with_integers
 
 OUTSIDE = 0.1
@@ -38,11 +38,11 @@ def correct(
     quantized: QGraph,
     pictures: Pictures,
     *,
-    rounding: bool = True,
+    rounding: Rounding = "covariance",
     bias: bool = True,
     track: Track = iter,
 ) -> Graph:
-    """The graph with corrected weights (`rounding`) and biases (`bias`).
+    """The graph with weights rounded by a method of rounding.py, and biases corrected (`bias`).
 
     quantized: the graph as quantize makes it now.  pictures: uint8 (height, width, channels), those of calibration.
     track: wraps the operators gone through, for a progress bar.
@@ -55,8 +55,9 @@ def correct(
             both.advance(op)
             continue
         constants, wanted = integers(quantized, op), both.wanted(op)
-        if rounding:
-            constants = replace(constants, weights=_rounded(both, op, conv, constants, wanted, seed))
+        if rounding != "nearest":
+            weights = _rounded(both, op, conv, constants, wanted, seed, soft=rounding == "adaround")
+            constants = replace(constants, weights=weights)
         computed = both.computed(with_integers(op, constants))
         if bias:
             missing = mean_error(wanted, computed, bounds(graph, quantized, op))
@@ -82,8 +83,10 @@ def mean_error(wanted: Values, computed: Values, limits: tuple[Values, Values]) 
     return missing / total
 
 
-def _rounded(both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted: Values, seed: int) -> FloatArray:
-    """Integer weights (out, taps) for the inputs that occur."""
+def _rounded(
+    both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted: Values, seed: int, *, soft: bool
+) -> FloatArray:
+    """Integer weights (out, taps) for the inputs that occur.  soft: from where AdaRound ends."""
     scale_in = both.quantized.tensors[op.inputs[0]].scale
     target = np.clip(per_output(conv) * (scale_in / constants.scale)[:, None], -127, 127)
     nearest = np.rint(target)
@@ -91,11 +94,20 @@ def _rounded(both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted:
     if np.array_equal(target, nearest):
         return nearest
     read, should_be = both.patches(op, wanted, seed)
-    if op.kind != OpKind.depthwise:
-        return descend(target, covariance(read))
+    depthwise = op.kind == OpKind.depthwise
+    moments = _moments_of_channels(both, op, read, should_be) if depthwise else covariance(read)
+    if not soft:
+        return descend(target, moments)
+    from . import adaround  # torch is optional
+
+    return descend(target, moments, adaround.soften(target, moments))
+
+
+def _moments_of_channels(both: SideBySide, op: QOp, read: Values, should_be: Values) -> FloatArray:
+    """H of each channel of a depthwise convolution, (channels, taps, taps), for SideBySide.patches."""
     low, high = (bound.ravel() for bound in bounds(both.graph, both.quantized, op))
     weight = np.where((should_be > low) & (should_be < high), np.float32(1), np.float32(OUTSIDE))
-    return descend(target, np.stack([covariance(read[:, :, c], weight[:, c]) for c in range(len(target))]))
+    return np.stack([covariance(read[:, :, c], weight[:, c]) for c in range(read.shape[2])])
 
 
 def as_float(

@@ -20,6 +20,7 @@ from .equalize import STRENGTH
 from .graph import Conv, Graph
 from .quantize import Preprocessing, per_output
 from .ranges import Method, Range
+from .rounding import Rounding
 
 Quality = Literal["fast", "default", "best"]
 
@@ -47,14 +48,14 @@ class Recipe:
     """How far channels ahead of depthwise convolutions are equalized (equalize.py): 0 not at all, 1 fully."""
     clip_weights: bool = False
     """Weight scales with the least squared error instead of the largest weight / 127 (rounding.clipped_scales)."""
-    round_weights: bool = True
-    """Rounding for the inputs that occur (rounding.py, correct.py)."""
+    rounding: Rounding = "covariance"
+    """How weights are rounded (rounding.py, correct.py)."""
     correct_bias: bool = True
     """Empirical bias correction (correct.py)."""
 
 
 QUALITIES: dict[Quality, Recipe] = {  # best goes on from here: reconstruct.py, trial.py
-    "fast": Recipe("minmax", margin=False, equalization=0.0, round_weights=False, correct_bias=False),
+    "fast": Recipe("minmax", margin=False, equalization=0.0, rounding="nearest", correct_bias=False),
     "default": Recipe(),
     "best": Recipe(),
 }
@@ -104,16 +105,21 @@ def stages(
         graph = clipped(graph)
         yield Stage("weight clipping", graph, ranges)
 
-    def corrected(rounding: bool, bias: bool) -> Graph:
+    def corrected(bias: bool) -> Graph:
         quantized = quantize.quantize(graph, ranges, preprocessing)
         return correct.correct(
-            graph, quantized, pictures, rounding=rounding, bias=bias, track=lambda ops: track(ops, "correcting")
+            graph,
+            quantized,
+            pictures,
+            rounding=recipe.rounding,
+            bias=bias,
+            track=lambda ops: track(ops, "correcting"),
         )
 
-    if recipe.round_weights and (detailed or not recipe.correct_bias):
-        yield Stage("rounding", corrected(True, False), ranges)
+    if recipe.rounding != "nearest" and (detailed or not recipe.correct_bias):
+        yield Stage("rounding", corrected(bias=False), ranges)
     if recipe.correct_bias:
-        yield Stage("bias correction", corrected(recipe.round_weights, True), ranges)
+        yield Stage("bias correction", corrected(bias=True), ranges)
 
 
 def as_floats(made: Sequence[Stage]) -> Graph:

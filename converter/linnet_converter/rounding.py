@@ -8,10 +8,16 @@ arXiv 2210.17323); layers of this size are minimized weight by weight until noth
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 from .graph import FloatArray
+
+Rounding = Literal["nearest", "covariance", "adaround"]
+"""nearest: each weight by itself.  covariance: `descend`.  adaround: `descend` from where adaround.py ends."""
+METHODS: tuple[Rounding, ...] = ("nearest", "covariance", "adaround")
 
 DAMPING = 0.01
 """Added to H's diagonal, in units of its mean: few pictures were seen, and an error never seen is an error."""
@@ -36,15 +42,16 @@ def damped(moments: FloatArray) -> FloatArray:
     return raised
 
 
-def descend(target: FloatArray, moments: FloatArray) -> FloatArray:
+def descend(target: FloatArray, moments: FloatArray, start: FloatArray | None = None) -> FloatArray:
     """Integers next to target (out, taps), each its floor or ceiling, for which d' H d is least in each row.
 
     target: weights in units of their scale, in [-127, 127].  moments: H, (taps, taps) for all rows or (out, taps,
-    taps). Coordinate descent from nearest rounding: it never ends above that, and a target of integers stays as it is.
+    taps).  start: such integers to begin with, the nearest if none are given. Coordinate descent: it never ends above
+    where it starts, and a target of integers stays as it is.
     """
     shared = moments.ndim == 2
     low, high = np.floor(target), np.ceil(target)
-    chosen = np.rint(target)
+    chosen = np.rint(target) if start is None else start.copy()
     diagonal = np.einsum("...ii->...i", moments)
     delta = chosen - target
     # d' H, kept up to date as single weights move

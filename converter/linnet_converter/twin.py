@@ -30,7 +30,7 @@ Tensor = Any
 """torch.Tensor: torch is optional, and without it there are no types."""
 
 _FULL = 126.5
-"""A channel whose largest weight is less, in steps, has its scale from elsewhere (quantize): its weights stay."""
+"""A channel whose largest weight is less, in steps, has its scale from elsewhere (quantize): that stays."""
 
 
 class _Quantize(torch.autograd.Function):
@@ -60,22 +60,17 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.dot(*(each.permute(0, 2, 3, 1).reshape(-1) for each in (a, b)))
 
 
-class _Round(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        return gradient
+def _round(x: Tensor) -> Tensor:
+    """Rounded; gradients pass."""
+    return x + (torch.round(x) - x).detach()
 
 
 @dataclass
 class _Layer:
-    """A convolution's parameters: integer weights (latent, rounded when used), and what scale and bias change by.
+    """A convolution's parameters: what the scale of its weights and its bias change by.
 
-    weights: as torch has them.  gain: log of a factor on the weights' scale, (out,).  bias: (out,), in units of `unit`.
-    movable: which weights may change, shape of weights; which channels' scales, (out, 1, 1, 1).
+    weights: the integers, as torch has them; they stay.  gain: log of a factor on their scale, (out,).  bias: (out,),
+    in units of `unit`.  scalable: 1 for channels whose scale may change, else 0, (out,).
     """
 
     start: side_by_side.Integers
@@ -84,7 +79,6 @@ class _Layer:
     weights: Tensor
     gain: Tensor
     bias: Tensor
-    movable: Tensor
     scalable: Tensor
 
 
@@ -105,15 +99,13 @@ class Twin:
         self.quantized = quantize.quantize(stage.graph, stage.ranges, preprocessing)
         self.layers: dict[str, _Layer] = {}
         self.outputs: dict[str, _Output] = {}
-        known = {node.name: getattr(node, "depthwise", False) for node in stage.graph.nodes}
+        known = {node.name for node in stage.graph.nodes}
         for op in self.ops():
             out = self.quantized.tensors[op.output]
             if op.weights is not None:
                 self.layers[op.name] = self._layer(op, out.scale if out.dtype == DType.int8 else logits_step)
                 if op.name not in known:  # the picture's normalization, which no float node stands for
-                    self.layers[op.name].movable[:] = self.layers[op.name].scalable[:] = 0
-                elif op.kind == OpKind.conv and known[op.name]:  # of the picture: it became a full one
-                    self.layers[op.name].movable *= torch.eye(out.shape[2])[:, :, None, None]
+                    self.layers[op.name].scalable[:] = 0
             elif op.kind == OpKind.softmax:
                 continue
             if out.dtype == DType.int8:
@@ -131,19 +123,14 @@ class Twin:
         constants = side_by_side.integers(self.quantized, op)
         source = self.quantized.tensors[op.inputs[0]]
         weights = torch.tensor(self._placed(op, constants.weights), dtype=torch.float32)
-        largest = weights.abs().amax((1, 2, 3), keepdim=True)
-        full = (largest >= _FULL).float()
-        # the largest weight of a channel stays, so that its scale does
-        movable = (weights.abs() < largest).float() * full
         return _Layer(
             start=constants,
             scale_in=source.scale,
             unit=unit,
-            weights=weights.requires_grad_(),
+            weights=weights,
             gain=torch.zeros(len(weights), requires_grad=True),
             bias=torch.zeros(len(weights), requires_grad=True),
-            movable=movable,
-            scalable=full,
+            scalable=(weights.abs().amax((1, 2, 3)) >= _FULL).float(),
         )
 
     def _kernel(self, op: QOp) -> tuple[int, int]:
@@ -184,7 +171,7 @@ class Twin:
             return x + values[op.inputs[1]]
         layer = self.layers[op.name]
         scale = torch.tensor(layer.start.scale / layer.scale_in, dtype=torch.float32) * torch.exp(layer.gain)
-        weights = _Round.apply(layer.weights) * scale[:, None, None, None]
+        weights = layer.weights * scale[:, None, None, None]
         bias = torch.tensor(layer.start.bias, dtype=torch.float32) + layer.unit * layer.bias
         source, out = self.quantized.tensors[op.inputs[0]], self.quantized.tensors[op.output]
         kernel = self._kernel(op)
@@ -199,7 +186,7 @@ class Twin:
         out = self.quantized.tensors[op.output]
         learned = self.outputs[out.name]
         scale = out.scale * torch.exp(learned.scale)
-        zero = torch.clamp(_Round.apply(out.zero_point + learned.zero), -128, 127)
+        zero = torch.clamp(_round(out.zero_point + learned.zero), -128, 127)
         nodes = side_by_side.stands_for(self.base.graph, self.quantized, op)
         low, high = -128.0, 127.0
         clamp = getattr(nodes[-1], "activation", None) if nodes else None
@@ -213,7 +200,6 @@ class Twin:
         layers = self.layers.values()
         zero_points = {out.name: out.zero_point for out in self.quantized.tensors}
         return {
-            "weights": [layer.weights for layer in layers],
             "gain": [layer.gain for layer in layers],
             "bias": [layer.bias for layer in layers],
             "scale": [output.scale for output in self.outputs.values()],
@@ -223,15 +209,8 @@ class Twin:
     def mask(self) -> None:
         """Take gradients from what may not move; to be called ahead of each step."""
         for layer in self.layers.values():
-            for parameter, mask in ((layer.weights, layer.movable), (layer.gain, layer.scalable.flatten())):
-                if parameter.grad is not None:
-                    parameter.grad *= mask
-
-    def limit(self) -> None:
-        """Keep weights on the grid; to be called after each step."""
-        with torch.no_grad():
-            for layer in self.layers.values():
-                layer.weights.clamp_(-127, 127)
+            if layer.gain.grad is not None:
+                layer.gain.grad *= layer.scalable
 
     def stage(self) -> Stage:
         """Float graph and ranges that quantize to the network as it is now."""
@@ -250,15 +229,9 @@ class Twin:
 
     def _integers(self, op: QOp) -> side_by_side.Integers:
         layer = self.layers[op.name]
-        weights, gain, bias = (
-            each.detach().numpy().astype(np.float64) for each in (layer.weights, layer.gain, layer.bias)
-        )
-        weights = np.rint(weights)
-        flat = weights.reshape(len(weights), -1)
-        if op.kind != OpKind.depthwise:
-            flat = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1)
+        gain, bias = (each.detach().numpy().astype(np.float64) for each in (layer.gain, layer.bias))
         start = layer.start
-        return replace(start, weights=flat, scale=start.scale * np.exp(gain), bias=start.bias + layer.unit * bias)
+        return replace(start, scale=start.scale * np.exp(gain), bias=start.bias + layer.unit * bias)
 
     def _range(self, tensor: int) -> Range:
         out = self.quantized.tensors[tensor]

@@ -40,8 +40,8 @@ MUTATIONS = (
     Mutation(
         "learning: gradient of the scale",
         CONVERTER + "twin.py",
-        "((gradient * made).sum() - (passed * x).sum())",
-        "((gradient * made).sum() - (gradient * x).sum())",
+        "(_dot(gradient, made) - _dot(passed, x))",
+        "(_dot(gradient, made) - _dot(gradient, x))",
         f"{LEARNING} -k gradients_of",
     ),
     Mutation(
@@ -52,6 +52,13 @@ MUTATIONS = (
         f"{LEARNING} -k gradients_of",
     ),
     Mutation(
+        "adaround: its regularizer",
+        CONVERTER + "adaround.py",
+        "if over > 0:",
+        "if over > 1:",
+        "tests/test_corrections.py -k adaround",
+    ),
+    Mutation(
         "learning: blocks apart",
         CONVERTER + "twin.py",
         "value.detach() if apart else value",
@@ -59,10 +66,10 @@ MUTATIONS = (
         f"{LEARNING} -k stay_in_their_block",
     ),
     Mutation(
-        "learning: largest weight",
+        "learning: scales from elsewhere",
         CONVERTER + "twin.py",
-        "movable = (weights.abs() < largest).float() * full",
-        "movable = (weights.abs() <= largest).float() * full",
+        "scalable=(weights.abs().amax((1, 2, 3)) >= _FULL).float()",
+        "scalable=(weights.abs().amax((1, 2, 3)) >= 0).float()",
         f"{LEARNING} -k twin_is",
     ),
     Mutation(

@@ -13,7 +13,7 @@ from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet.sizes import size
-from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe
+from linnet_converter import conversion, explain, explain_report, onnx_reader, pictures, qdq, recipe, rounding
 from linnet_converter.budget import Budget
 from linnet_converter.commands import add_input, arenas, board_budget, imported, planned, pushes_rows
 from linnet_converter.commands.explain import PICTURES
@@ -32,7 +32,6 @@ MINUTES = 12.0
 _STEPS = {
     "margin": "leave room in the ranges for pictures that were not seen",
     "clip_weights": "weight scales with the least squared error",
-    "round_weights": "round weights for the inputs that occur",
     "correct_bias": "take the mean error of each channel out of its bias",
 }
 """Fields of recipe.Recipe that switch a step on or off."""
@@ -75,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="S",
         help="how far channels ahead of depthwise convolutions are made equal in size: 0 not at all, 1 fully",
+    )
+    parser.add_argument(
+        "--rounding",
+        choices=rounding.METHODS,
+        help="how weights are rounded, instead of the quality's own: each by itself, for the inputs that occur, or for "
+        "these from where AdaRound ends (needs torch, slow)",
     )
     for step, what in _STEPS.items():
         parser.add_argument(f"--{step.replace('_', '-')}", action=argparse.BooleanOptionalAction, help=what)
@@ -184,7 +189,9 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     """The quality's recipe with what was asked for by name."""
     if args.equalization is not None and not 0 <= args.equalization <= 1:
         raise LinnetError("--equalization is a number from 0 to 1")
-    asked = {"method": args.method, "equalization": args.equalization, **{step: getattr(args, step) for step in _STEPS}}
+    if args.rounding == "adaround" and not conversion.learns():
+        raise LinnetError("--rounding adaround needs torch: pip install 'linnet[best]'")
+    asked = {name: getattr(args, name) for name in ("method", "equalization", "rounding", *_STEPS)}
     return replace(
         recipe.QUALITIES[args.quality], **{name: value for name, value in asked.items() if value is not None}
     )
