@@ -81,6 +81,11 @@ size: setup ## code size of the C library per processor; SIZE_FLAGS=--update rew
 bench: setup ## time MobileNetV2 on this machine, beside other runtimes, and under all plans
 	@$(BIN)/python tools/bench.py --plans $(BENCH_FLAGS)
 
+.PHONY: test-best
+test-best: setup ## test what needs torch, which is installed into .venv: --quality best and --rounding adaround
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[best]'
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/test_reconstruct.py tests/test_corrections.py $(PYTEST_FLAGS)
+
 .PHONY: mutate
 mutate: setup ## break the code in known places, one at a time, and see that a test notices
 	$(BIN)/python tests/mutate.py

@@ -189,8 +189,7 @@ def test_what_is_not_better_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> Non
     worse = learn(graph, 600)
     for found in (short, few, worse):
         assert found.stages == ()
-    assert short.after_db == short.before_db
-    assert worse.after_db == worse.before_db
+    assert worse.after_db < worse.before_db - 1
 
 
 def test_learning_keeps_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,10 +213,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeyp
     assert cli.main([*convert, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["held_back_db"]
     assert told["steps"] == 2
-    assert told["after"] >= told["before"] > 0
+    assert told["before"] > 0
+    assert told["taken"] <= (told["after"] > told["before"])
     monkeypatch.setattr(conversion, "learns", lambda: False)
     assert cli.main([*convert, "--time", "0.001"]) == 0
     shown = capsys.readouterr()
     assert "linnet[best]" in shown.err
-    assert "nothing beat the default" in shown.out
+    assert "not surely better, the default is kept" in shown.out
     assert cli.main([*convert, "--time", "0"]) != 0

@@ -60,13 +60,14 @@ class Search:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it took.
+    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it found.
 
-    steps: how many steps of learning there was time for, 0 without torch.
+    taken: whether that was surely better.  steps: how many steps of learning there was time for, 0 without torch.
     """
 
     before_db: float
     after_db: float
+    taken: bool
     steps: int
 
 
@@ -124,7 +125,8 @@ def convert(
     if search and not learns():
         search.tell("torch is not installed: only settings are tried; pip install 'linnet[best]' adds learning")
         tried = trial.choose(float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track)
-        steps, found = tried.recipe, HeldBack(tried.before_db, tried.after_db, 0)
+        found = HeldBack(tried.before_db, tried.after_db, tried.recipe != steps, 0)
+        steps = tried.recipe
     stages: tuple[Stage, ...] = ()
     if search and learns():
         from . import reconstruct
@@ -132,7 +134,8 @@ def convert(
         learned = reconstruct.reconstruct(
             float_graph, pictures, preprocessing, steps, planned[0], search.seconds, track, search.tell
         )
-        stages, found = learned.stages, HeldBack(learned.before_db, learned.after_db, learned.steps)
+        stages = learned.stages
+        found = HeldBack(learned.before_db, learned.after_db, bool(stages), learned.steps)
     if not stages:
         stages = tuple(recipe.stages(float_graph, pictures, preprocessing, steps, track, detailed=detailed))
     graph = quantize.quantize(stages[-1].graph, stages[-1].ranges, preprocessing, labels)

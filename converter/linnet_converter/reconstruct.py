@@ -65,7 +65,7 @@ class Learned:
 
     stages: of the network that was learned from all pictures; none where the one that was tried was not surely better
     than what it began with.  before_db, after_db: SQNR of the logits on held-back pictures: before, and after learning
-    from the others, or before again where nothing is taken.  steps: how many the last network took.
+    from the others.  steps: how many the last network took.
     """
 
     stages: tuple[Stage, ...]
@@ -100,7 +100,7 @@ def reconstruct(
     held = HeldOut(graph, start, plan, augment.with_variations(held_back, HELD_COPIES, seed=1))
     before, after = held.errors(start), held.errors(end)
     if not surely_less(after, before, len(held_back)):
-        return Learned((), held.db(before), held.db(before), taken)
+        return Learned((), held.db(before), held.db(after), taken)
     stages, taken = learn(pictures, lambda _: None)
     return Learned(tuple(stages), held.db(before), held.db(after), taken)
 

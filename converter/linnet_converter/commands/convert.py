@@ -166,6 +166,7 @@ def run(args: argparse.Namespace) -> int:
         summary["held_back_db"] = {
             "before": _finite(result.held_back.before_db),
             "after": _finite(result.held_back.after_db),
+            "taken": result.held_back.taken,
             "steps": result.held_back.steps,
         }
     explanation = None
@@ -254,8 +255,7 @@ def _describe(summary: dict[str, object]) -> str:
     ]
     held_back = summary.get("held_back_db")
     if isinstance(held_back, dict) and None not in held_back.values():
-        before, after = held_back["before"], held_back["after"]
-        better = f"{after:.2f} dB, the default {before:.2f} dB"
-        told = better if after > before else f"{before:.2f} dB: nothing beat the default"
-        rows.append(("held back", f"{told} ({held_back['steps']} steps)" if held_back["steps"] else told))
+        told = f"{held_back['after']:.2f} dB, the default {held_back['before']:.2f} dB"
+        told += f" ({held_back['steps']} steps)" if held_back["steps"] else ""
+        rows.append(("held back", told if held_back["taken"] else f"{told}: not surely better, the default is kept"))
     return table(rows, ("converted", str(summary["quality"])))
