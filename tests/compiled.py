@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import conftest
+import absence
 from linnet_clib import KERNELS, ROOT
 
 OBJECTS = ROOT / "build/objects"
@@ -27,12 +27,12 @@ INCLUDES = [f"-I{KERNELS / folder}" for folder in ("include", "src")]
 
 
 def sanitized(compiler: Sequence[str], folder: Path) -> list[str]:
-    """SANITIZED, where the compiler has what it takes; else the test is skipped, or fails (conftest.absent)."""
+    """SANITIZED, where the compiler has what it takes; else the test is skipped, or fails (absence.absent)."""
     probe = folder / "probe.c"
     probe.write_text("int main(void) { return 0; }\n", encoding="utf-8")
     command = [*compiler, *SANITIZED, "-o", str(folder / "probe"), str(probe)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        conftest.absent(f"{compiler[0]} has no address sanitizer: apt install gcc libc6-dev")
+        absence.absent(f"{compiler[0]} has no address sanitizer: apt install gcc libc6-dev")
     return SANITIZED
 
 

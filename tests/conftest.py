@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+import absence
 import compiled
 import fake_ssh
 import linnet_clib
@@ -30,13 +30,6 @@ CROSS = {
 }
 
 
-def absent(message: str) -> NoReturn:
-    """Skip the test, or fail it where LINNET_REQUIRE_EMULATORS says that everything is installed."""
-    if os.environ.get("LINNET_REQUIRE_EMULATORS", "") not in {"", "0"}:
-        pytest.fail(message, pytrace=False)
-    pytest.skip(message)
-
-
 @pytest.fixture(scope="session")
 def require_tool() -> Callable[[str, str], str]:
     """Returns the path of a program, given its apt package; where it is absent the test is skipped, or fails."""
@@ -44,7 +37,7 @@ def require_tool() -> Callable[[str, str], str]:
     def find(program: str, apt: str) -> str:
         path = shutil.which(program)
         if path is None:
-            absent(f"{program} is not installed: apt install {apt}")
+            absence.absent(f"{program} is not installed: apt install {apt}")
         return path
 
     return find
@@ -66,7 +59,7 @@ def cc() -> list[str]:
     """This machine's C compiler, the same that built the library."""
     command = linnet_clib.compiler()
     if command is None:
-        absent("there is no C compiler: apt install gcc")
+        absence.absent("there is no C compiler: apt install gcc")
     return command
 
 

@@ -100,10 +100,10 @@ def copy_tree(tree: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
-    parser.add_argument("names", nargs="*", help="mutations to try (default: all)")
+    parser.add_argument("names", nargs="*", help="mutations to try, by how their names begin (default: all)")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
     options = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if not options.names or mutation.name in options.names]
+    chosen = [mutation for mutation in MUTATIONS if mutation.name.startswith(tuple(options.names or [""]))]
     survivors = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()

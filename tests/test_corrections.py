@@ -13,9 +13,11 @@ import onnx
 import pytest
 
 import linnet
+from linnet.errors import LinnetError
 from linnet_converter import (
     arch,
     calibrate,
+    conversion,
     correct,
     equalize,
     planner,
@@ -117,6 +119,17 @@ def test_rounding_lowers_the_error_and_stays_next_door() -> None:
         assert after.sum() < 0.5 * before.sum()
 
 
+def test_a_bad_start_costs_nothing() -> None:
+    rng = np.random.default_rng(5)
+    target = rng.uniform(-127, 127, (40, 18))
+    moments = random_moments(rng, 18)
+    plain, from_floor = (rounding.descend(target, moments, start) for start in (None, np.floor(target)))
+    errors = [rounding.error(target, each, moments) for each in (plain, from_floor)]
+    assert 0 < (errors[1] < errors[0]).sum() < 40
+    both = rounding.error(target, rounding.lower_of_both(target, moments, np.floor(target)), moments)
+    np.testing.assert_array_equal(both, np.minimum(*errors))
+
+
 def test_rounding_finds_the_best_of_all_roundings() -> None:
     """Exhaustively over 2^6 ways; coordinate descent may end in a local minimum, seldom and not far off."""
     rng = np.random.default_rng(1)
@@ -148,6 +161,46 @@ def test_adaround_ends_lower_than_its_start() -> None:
         errors = [rounding.error(target, each, moments) for each in (soft, polished)]
         assert (errors[1] <= errors[0] + 1e-9).all()
         assert errors[1].sum() < 0.9 * rounding.error(target, rounding.descend(target, moments), moments).sum()
+
+
+def test_adaround_does_not_count_on_integers_moving() -> None:
+    """Weights that are integers hold the greater part of H: whoever lets them drift finds something else."""
+    pytest.importorskip("torch", reason="torch is optional: pip install 'linnet[best]'")
+    from linnet_converter import adaround
+
+    rng = np.random.default_rng(4)
+    free = rng.uniform(-127, 127, (64, 12))
+    target = np.concatenate([free, rng.integers(-127, 127, (64, 24)).astype(np.float64)], axis=1)
+    moments = random_moments(rng, 36)
+    with_integers = rounding.error(target, adaround.soften(target, moments), moments).sum()
+    alone = rounding.error(free, adaround.soften(free, moments[:12, :12]), moments[:12, :12]).sum()
+    assert with_integers == pytest.approx(alone, rel=0.05)
+
+
+def test_adaround_is_what_convert_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every layer, depthwise ones by channel."""
+    pytest.importorskip("torch", reason="torch is optional: pip install 'linnet[best]'")
+    from linnet_converter import adaround
+
+    kinds: list[int] = []
+    soften = adaround.soften
+
+    def spied(target: FloatArray, moments: FloatArray) -> FloatArray:
+        kinds.append(moments.ndim)
+        return soften(target, moments)
+
+    monkeypatch.setattr(adaround, "soften", spied)
+    monkeypatch.setattr(adaround, "STEPS", 200)
+    graph = converted.read(hard_networks.wide_channel_ranges())
+    made = [converted.convert(graph, count=8, steps=Recipe(rounding=how)) for how in ("covariance", "adaround")]
+    assert set(kinds) == {2, 3}
+    assert made[0].data != made[1].data
+
+
+def test_adaround_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "learns", lambda: False)
+    with pytest.raises(LinnetError, match=r"pip install 'linnet\[best\]'"):
+        converted.convert(converted.read(hard_networks.odd_sizes()), count=8, steps=Recipe(rounding="adaround"))
 
 
 def test_integers_are_left_alone() -> None:
@@ -284,7 +337,9 @@ def test_search_takes_what_does_better_on_held_back_pictures() -> None:
     chosen = choose(24, 600)
     assert chosen.recipe.equalization > 0
     assert chosen.after_db > chosen.before_db
-    assert choose(4, 600).recipe == start
+    few = choose(4, 600)
+    assert few.recipe == start
     late = choose(24, 0)
     assert late.recipe == start
-    assert late.after_db == late.before_db == chosen.before_db
+    assert late.before_db == chosen.before_db
+    assert all(np.isnan(db) for db in (few.before_db, few.after_db, late.after_db))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import absence
 import arm64_root
-import conftest
 import digits
 import numpy as np
 import pytest
@@ -32,14 +32,14 @@ FEATURES = {"cortex-a53": ["neon"], "cortex-a76": ["neon", "dotprod"]}
 @pytest.fixture(scope="module", params=FEATURES)
 def pi(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     if reason := arm64_root.lacking():
-        conftest.absent(reason)
+        absence.absent(reason)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     try:
         machine = arm64_root.start(tmp_path_factory.mktemp("keys"), request.param, port)
     except subprocess.CalledProcessError as error:
-        conftest.absent(f"{' '.join(map(str, error.cmd))} does not work here")
+        absence.absent(f"{' '.join(map(str, error.cmd))} does not work here")
     yield machine
     machine.stop()
 

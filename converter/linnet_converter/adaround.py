@@ -8,8 +8,6 @@ sharp, drives every h to 0 or 1. As the objective is a layer's own (equation 13)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -31,34 +29,26 @@ def soften(target: FloatArray, moments: FloatArray) -> FloatArray:
     """Integers next to target (out, taps), each its floor or ceiling, for which d' H d is small in each row.
 
     target: weights in units of their scale, in [-127, 127].  moments: H, (taps, taps) for all rows or (out, taps,
-    taps). A weight that is an integer stays. Rounding it further (rounding.descend) may still lower d' H d.
+    taps), damped (rounding.covariance). A weight that is an integer stays. Going on weight by weight
+    (rounding.descend) may still lower d' H d.
     """
     low = np.floor(target)
     size = np.einsum("...ii->...i", moments).mean(axis=-1)[..., None, None]
     share, h = (torch.tensor(each, dtype=torch.float32) for each in (target - low, moments / size))
     free = torch.logit((share - _LOW) / (_HIGH - _LOW)).requires_grad_()
-    adam = torch.optim.Adam([free], lr=RATE)
-    with _without_denormals():
-        for step in range(STEPS):
-            soft = (torch.sigmoid(free) * (_HIGH - _LOW) + _LOW).clamp(0, 1)
-            off = soft - share
-            loss = (off * ((off @ h) if h.ndim == 2 else (off[:, None] @ h)[:, 0])).sum()
-            over = (step / STEPS - _WARM_UP) / (1 - _WARM_UP)
-            if over > 0:
-                sharpness = _SHARP + (_BLUNT - _SHARP) * (0.5 + 0.5 * math.cos(math.pi * over))
-                loss = loss + REGULARIZER * (1 - (2 * soft - 1).abs().pow(sharpness)).sum()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+    between = share > 0
+    # every step sees everything, so that there is nothing to smooth, and no momentum to fade into slow denormals
+    adam = torch.optim.Adam([free], lr=RATE, betas=(0.0, 0.999))
+    for step in range(STEPS):
+        soft = (torch.sigmoid(free) * (_HIGH - _LOW) + _LOW).clamp(0, 1) * between
+        off = soft - share
+        loss = (off * ((off @ h) if h.ndim == 2 else (off[:, None] @ h)[:, 0])).sum()
+        over = (step / STEPS - _WARM_UP) / (1 - _WARM_UP)
+        if over > 0:
+            sharpness = _SHARP + (_BLUNT - _SHARP) * (0.5 + 0.5 * math.cos(math.pi * over))
+            loss = loss + REGULARIZER * (1 - (2 * soft - 1).abs().pow(sharpness)).sum()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
     up = (free.detach() > 0).numpy()
     return np.where(target > low, low + up, target)
-
-
-@contextmanager
-def _without_denormals() -> Iterator[None]:
-    """Of decided weights Adam's squares of gradients fade to denormals, which cost a hundred times as much."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)

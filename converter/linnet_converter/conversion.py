@@ -60,8 +60,9 @@ class Search:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of what it found.
+    """SQNR of the int8 network's logits on held-back pictures, dB: before the search, and of the best it found.
 
+    Both NaN where there were too few pictures, the second where there was no time to find anything.
     taken: whether that was surely better.  steps: how many steps of learning there was time for, 0 without torch.
     """
 
@@ -117,6 +118,8 @@ def convert(
     detailed: keep the stages in between, too (recipe.stages).
     Raises LinnetError naming the node or the setting that is wrong.
     """
+    if steps.rounding == "adaround" and not learns():
+        raise LinnetError("rounding by adaround needs torch: pip install 'linnet[best]'")
     preprocessing = preprocessing_for(preprocessing, float_graph.shapes[float_graph.input][2])
     # what does not fit is said at once
     planned = plans(quantize.shapes_only(float_graph), budget, push_rows=push_rows)

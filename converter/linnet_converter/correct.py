@@ -21,7 +21,7 @@ from linnet.format_gen import OpKind
 from .graph import Conv, FloatArray, Graph
 from .qgraph import QGraph, QOp
 from .quantize import per_output
-from .rounding import Rounding, covariance, descend
+from .rounding import Rounding, covariance, descend, lower_of_both
 from .side_by_side import Integers, Pictures, SideBySide, Values, affordable, bounds, integers, with_integers
 
 OUTSIDE = 0.1
@@ -86,7 +86,7 @@ def mean_error(wanted: Values, computed: Values, limits: tuple[Values, Values]) 
 def _rounded(
     both: SideBySide, op: QOp, conv: Conv, constants: Integers, wanted: Values, seed: int, *, soft: bool
 ) -> FloatArray:
-    """Integer weights (out, taps) for the inputs that occur.  soft: from where AdaRound ends."""
+    """Integer weights (out, taps) for the inputs that occur.  soft: of each row those from AdaRound, if better."""
     scale_in = both.quantized.tensors[op.inputs[0]].scale
     target = np.clip(per_output(conv) * (scale_in / constants.scale)[:, None], -127, 127)
     nearest = np.rint(target)
@@ -100,7 +100,7 @@ def _rounded(
         return descend(target, moments)
     from . import adaround  # torch is optional
 
-    return descend(target, moments, adaround.soften(target, moments))
+    return lower_of_both(target, moments, adaround.soften(target, moments))
 
 
 def _moments_of_channels(both: SideBySide, op: QOp, read: Values, should_be: Values) -> FloatArray:

@@ -2,9 +2,9 @@
 
 First block by block: each block's output is brought near the float network's, on what the blocks ahead of it give as
 they are quantized now, and no gradient leaves its block (Li et al. 2021, BRECQ, arXiv 2102.05426). Then the whole, by
-its logits and what the dense layer reads (distillation, Hinton et al. 2015, arXiv 1503.02531). The
-network is an int8 one at every step, through straight-through roundings, so that it can be measured at any. Integer
-weights stay what they are: on a hundred pictures, learned ones do worse (docs/quantization.md).
+its logits and what the dense layer reads (distillation, Hinton et al. 2015, arXiv 1503.02531). The network is an int8
+one at every step, through straight-through roundings, so that it can be measured at any. Integer weights stay what they
+are: on a hundred pictures, learned ones do worse (docs/quantization.md).
 
 First it is tried: a quarter of the pictures is held back, from the network that learning starts with as well, and the
 end of the schedule is measured on those, once, in the integer arithmetic. Where its error is surely less than at the
@@ -49,6 +49,9 @@ HELD_COPIES = 7
 _RATES = {"bias": 4e-3, "gain": 1e-4, "scale": 1e-4, "zero": 4e-3}
 """Adam's step for each kind of parameter: zero points and biases in steps of the grid, the others relative."""
 
+_KEPT = 1 << 16
+"""Bytes up to which what the float network says of a picture is kept: it is asked some seven times."""
+
 _WARM_UP = 20
 _MEMORY = 0.98
 """Of the mean of the parameters, per step."""
@@ -89,6 +92,7 @@ def reconstruct(
     graph: the float network as it was read.  plan: one for its shapes.  tell: takes one line on how long it will last.
     """
     if len(pictures) < FEWEST:
+        tell(f"{len(pictures)} pictures are too few to learn from: at least {FEWEST}")
         return Learned((), float("nan"), float("nan"), 0)
     held_back, shown = pictures[::4], [picture for i, picture in enumerate(pictures) if i % 4]
 
@@ -124,12 +128,17 @@ def _learn(
     pool = augment.with_variations(pictures, COPIES, seed=2)
     school = _School(twin, _Teacher(recipe.as_floats(stages), twin, pool))
     ready = time.monotonic()
-    step, longest, lap = 0, 0.0, ready
+    if ready - began > seconds / 2:
+        tell(f"{(ready - began) / seconds:.0%} of the time went into what learning starts from: give it more --time")
+    step, progress, longest, lap = 0, 0.0, 0.0, ready
     for step in track(range(1, STEPS + 1), "reconstructing"):
         longest, lap = max(longest, time.monotonic() - lap), time.monotonic()
-        # where time is short, fewer steps go through the same schedule; the last one, too, must end in time
-        progress = max(step / STEPS, (lap - ready + 2 * longest) / max(seconds - (ready - began), 1e-9))
-        school.step(min(progress, 1.0))
+        pace = (lap - ready) / (step - 1) if step > 1 else 0.0
+        left = began + seconds - lap - longest
+        affordable = left / pace if pace else STEPS * (left > 0)
+        # where time is short, fewer steps go through the same schedule
+        progress += (1 - progress) / max(min(affordable, (1 - progress) * STEPS), 1.0)
+        school.step(progress)
         if step == _WARM_UP:
             needs = ready - began + (time.monotonic() - ready) / step * STEPS
             tell(f"learning takes about {2 * min(needs, seconds) / 60:.1f} of at most {2 * seconds / 60:.1f} minutes")
@@ -155,13 +164,18 @@ class _Teacher:
             answer = None if apart else self._known.get(index)
             if answer is None:
                 answer = self._session.run(names, {mixed.PIXELS: feed[None]})
-            if not apart:  # few numbers, and asked for again and again
-                self._known[index] = answer
+                if not apart and sum(value.nbytes for value in answer) <= _KEPT:
+                    self._known[index] = answer
             answers.append(answer)
         return {
             name: torch.from_numpy(np.concatenate(values))
             for name, values in zip(names, zip(*answers, strict=True), strict=True)
         }
+
+
+def _energy(wanted: Any) -> Any:
+    """Mean square, or a little where there is nothing but zeros."""
+    return wanted.square().mean().clamp_min(1e-12)
 
 
 class _School:
@@ -196,7 +210,7 @@ class _School:
         feeds = fed([self.teacher.pool[index] for index in picked])
         wanted = self.teacher(picked, feeds, apart=apart)
         made = self.twin.forward(torch.from_numpy(feeds).contiguous(memory_format=torch.channels_last), apart=apart)
-        loss = sum((made[name] - right).square().mean() / right.square().mean() for name, right in wanted.items())
+        loss = sum((made[name] - right).square().mean() / _energy(right) for name, right in wanted.items())
         self._adam.zero_grad()
         loss.backward()
         self.twin.mask()

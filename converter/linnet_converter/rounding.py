@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .graph import FloatArray
 
 Rounding = Literal["nearest", "covariance", "adaround"]
-"""nearest: each weight by itself.  covariance: `descend`.  adaround: `descend` from where adaround.py ends."""
+"""nearest: each weight by itself.  covariance: `descend`.  adaround: also from where adaround.py ends, if lower."""
 METHODS: tuple[Rounding, ...] = ("nearest", "covariance", "adaround")
 
 DAMPING = 0.01
@@ -72,6 +72,13 @@ def descend(target: FloatArray, moments: FloatArray, start: FloatArray | None = 
         if not moved:
             break
     return chosen
+
+
+def lower_of_both(target: FloatArray, moments: FloatArray, start: FloatArray) -> FloatArray:
+    """`descend` from the nearest integers and from start; of each row what has the lower d' H d."""
+    made = [descend(target, moments, begin) for begin in (None, start)]
+    errors = [error(target, each, moments) for each in made]
+    return np.where((errors[1] < errors[0])[:, None], made[1], made[0])
 
 
 def error(target: FloatArray, chosen: FloatArray, moments: FloatArray) -> FloatArray:

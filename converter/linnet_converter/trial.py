@@ -41,7 +41,10 @@ CHANGES: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Chosen:
-    """The recipe, and the SQNR of the logits on held-back pictures in dB: of the start, and of the recipe."""
+    """The recipe, and the SQNR of the logits on held-back pictures in dB: of the start, and of the best other one.
+
+    NaN where none was tried.
+    """
 
     recipe: recipe.Recipe
     before_db: float
@@ -78,14 +81,22 @@ def choose(
 
     first = error(start)
     best, least, longest = start, first, time.monotonic() - began
+    lowest = np.inf
     for change in track(CHANGES, "trying recipes"):
         now = time.monotonic()
         if now - began + longest > seconds:
             break
         tried = replace(best, **change)
-        found = error(tried) if tried != best else least
+        if tried == best:
+            continue
+        found = error(tried)
+        lowest = min(lowest, found)
         longest = max(longest, time.monotonic() - now)
         if found < WORTH * least:
             best, least = tried, found
     signal = sum(each.signal for each in held)
-    return Chosen(best, *(10 * float(np.log10(signal / max(each, 1e-30))) for each in (first, least)))
+
+    def db(found: float) -> float:
+        return 10 * float(np.log10(signal / max(found, 1e-30))) if np.isfinite(found) else float("nan")
+
+    return Chosen(best, db(first), db(lowest))

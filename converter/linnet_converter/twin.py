@@ -30,7 +30,8 @@ Tensor = Any
 """torch.Tensor: torch is optional, and without it there are no types."""
 
 _FULL = 126.5
-"""A channel whose largest weight is less, in steps, has its scale from elsewhere (quantize): that stays."""
+"""A channel whose largest weight is less, in steps, has its scale from elsewhere (quantize): from its bias or from the
+output's scale, with which its few small integers may be rounded anew."""
 
 
 class _Quantize(torch.autograd.Function):
@@ -98,14 +99,15 @@ class Twin:
         self.base, self.preprocessing = stage, preprocessing
         self.quantized = quantize.quantize(stage.graph, stage.ranges, preprocessing)
         self.layers: dict[str, _Layer] = {}
+        self._given: set[str] = set()
         self.outputs: dict[str, _Output] = {}
         known = {node.name for node in stage.graph.nodes}
         for op in self.ops():
             out = self.quantized.tensors[op.output]
             if op.weights is not None:
                 self.layers[op.name] = self._layer(op, out.scale if out.dtype == DType.int8 else logits_step)
-                if op.name not in known:  # the picture's normalization, which no float node stands for
-                    self.layers[op.name].scalable[:] = 0
+                if op.name not in known:  # the picture's normalization: no float node could take up what changes
+                    self._given |= {op.name, out.name}
             elif op.kind == OpKind.softmax:
                 continue
             if out.dtype == DType.int8:
@@ -197,13 +199,14 @@ class Twin:
 
     def parameters(self) -> dict[str, list[Tensor]]:
         """By kind. Ranges that begin at zero keep doing so."""
-        layers = self.layers.values()
+        layers = [layer for name, layer in self.layers.items() if name not in self._given]
+        outputs = {name: output for name, output in self.outputs.items() if name not in self._given}
         zero_points = {out.name: out.zero_point for out in self.quantized.tensors}
         return {
             "gain": [layer.gain for layer in layers],
             "bias": [layer.bias for layer in layers],
-            "scale": [output.scale for output in self.outputs.values()],
-            "zero": [output.zero for name, output in self.outputs.items() if zero_points[name] > -128],
+            "scale": [output.scale for output in outputs.values()],
+            "zero": [output.zero for name, output in outputs.items() if zero_points[name] > -128],
         }
 
     def mask(self) -> None:

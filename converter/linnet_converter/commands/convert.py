@@ -78,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounding",
         choices=rounding.METHODS,
-        help="how weights are rounded, instead of the quality's own: each by itself, for the inputs that occur, or for "
-        "these from where AdaRound ends (needs torch, slow)",
+        help="how weights are rounded, instead of the quality's own: each to the nearest integer, for the inputs that "
+        "occur, or for these by AdaRound too (needs torch, slow)",
     )
     for step, what in _STEPS.items():
         parser.add_argument(f"--{step.replace('_', '-')}", action=argparse.BooleanOptionalAction, help=what)
@@ -190,8 +190,6 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     """The quality's recipe with what was asked for by name."""
     if args.equalization is not None and not 0 <= args.equalization <= 1:
         raise LinnetError("--equalization is a number from 0 to 1")
-    if args.rounding == "adaround" and not conversion.learns():
-        raise LinnetError("--rounding adaround needs torch: pip install 'linnet[best]'")
     asked = {name: getattr(args, name) for name in ("method", "equalization", "rounding", *_STEPS)}
     return replace(
         recipe.QUALITIES[args.quality], **{name: value for name, value in asked.items() if value is not None}
@@ -254,8 +252,10 @@ def _describe(summary: dict[str, object]) -> str:
         ("time", f"{summary['seconds']} s"),
     ]
     held_back = summary.get("held_back_db")
-    if isinstance(held_back, dict) and None not in held_back.values():
+    if isinstance(held_back, dict) and None in held_back.values():
+        rows.append(("held back", "too little time or too few pictures: the default is kept"))
+    elif isinstance(held_back, dict):
         told = f"{held_back['after']:.2f} dB, the default {held_back['before']:.2f} dB"
         told += f" ({held_back['steps']} steps)" if held_back["steps"] else ""
-        rows.append(("held back", told if held_back["taken"] else f"{told}: not surely better, the default is kept"))
+        rows.append(("held back", told if held_back["taken"] else f"{told}: no sure gain, the default is kept"))
     return table(rows, ("converted", str(summary["quality"])))
