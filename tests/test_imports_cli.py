@@ -53,6 +53,8 @@ def test_qdq_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     ("extra", "message"),
     [
         (["--calibrate", "."], "leave out --calibrate"),
+        (["--quality", "best", "--rounding", "nearest", "--no-margin"], "leave out --rounding, --margin, --quality"),
+        (["--explain", "--limit", "4"], "leave out --limit, --explain"),
         (["--tensor-input", "--preprocess", "keras"], "leave out --preprocess"),
         (["--mean", "1"], "both --mean and --std"),
     ],

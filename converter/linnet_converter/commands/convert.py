@@ -122,6 +122,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if is_imported(args.model):
+        if chosen := _quantizing(args):
+            raise LinnetError(f"{args.model}: is quantized already and keeps its scales; leave out {', '.join(chosen)}")
         return imported.run(args, _preprocessing(args) if _states_preprocessing(args) else None, _budget(args))
     if args.calibrate is None:
         raise LinnetError(f"{args.model}: a float network needs --calibrate DIR, pictures like those it will see")
@@ -184,6 +186,14 @@ def run(args: argparse.Namespace) -> int:
         if args.explain and explanation:
             print("\n" + explain_report.text(explanation))
     return 0
+
+
+def _quantizing(args: argparse.Namespace) -> list[str]:
+    """Options given that say how to quantize a float network."""
+    names = ["calibrate", "limit", "method", "equalization", "rounding", *_STEPS, "svg"]
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+    given += ["--quality"] if args.quality != "default" else []
+    return [*given, "--explain"] if args.explain else given
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:

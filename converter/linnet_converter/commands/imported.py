@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 
-from linnet.errors import LinnetError
 from linnet.files import write_atomic
 from linnet.report import human_bytes, table, to_json
 from linnet_converter import conversion, qdq
@@ -18,8 +17,6 @@ from linnet_converter.quantize import Preprocessing
 
 def run(args: argparse.Namespace, preprocessing: Preprocessing | None, budget: Budget) -> int:
     """args: of `linnet convert`.  preprocessing: None where none was given."""
-    if args.calibrate is not None:
-        raise LinnetError(f"{args.model}: is quantized already and keeps its scales; leave out --calibrate")
     started = time.perf_counter()
     labels = conversion.read_labels(args.labels) if args.labels else ()
     result = convert.convert(
