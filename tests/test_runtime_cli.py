@@ -211,7 +211,7 @@ def test_json_has_no_infinity() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_ended_leaves_no_temporary_file(tmp_path: Path, number: signal.Signals) -> None:
     code = (
-        "import sys, tempfile, time\n"
+        "import signal, sys, tempfile, time\n"
         "from importlib.metadata import EntryPoint\n"
         "from types import SimpleNamespace\n"
         "from linnet import cli\n"
@@ -221,6 +221,7 @@ def test_a_command_that_is_ended_leaves_no_temporary_file(tmp_path: Path, number
         "        time.sleep(60)\n"
         "cli.entry_points = lambda group: [EntryPoint('wait', 'linnet.cli', group)]\n"
         "cli._import = lambda _: SimpleNamespace(HELP='', add_arguments=lambda _: None, run=run)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # nohup, which may run the tests, has it ignored
         "sys.exit(cli.main(['wait']))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
