@@ -9,12 +9,16 @@ status is non-zero when a mutation survives, or when its text no longer occurs i
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -59,6 +63,7 @@ def last_line(text: str) -> str:
 
 
 NOT_HERE = "not tried: its kernels, or what its tests need, are not here"
+NO_TIME = "not tried: no time is left"
 
 
 def verdict(tree: Path, mutation: Mutation) -> str:
@@ -102,15 +107,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see that a test notices.")
     parser.add_argument("names", nargs="*", help="mutations to try, by how their names begin (default: all)")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="begin none after this; in another order each day",
+    )
     options = parser.parse_args()
+    ends = time.monotonic() + 60 * options.minutes
     chosen = [mutation for mutation in MUTATIONS if mutation.name.startswith(tuple(options.names or [""]))]
-    survivors = 0
+    if options.minutes < math.inf:  # what there is no time for is tried another day
+        random.Random(datetime.now(UTC).toordinal()).shuffle(chosen)
+    survivors = late = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()
         for job in range(options.jobs):
             trees.put(copy_tree(Path(folder, str(job))))
 
         def attempt(mutation: Mutation) -> str:
+            if time.monotonic() > ends:
+                return NO_TIME
             tree = trees.get()
             try:
                 return verdict(tree, mutation)
@@ -118,11 +134,12 @@ def main() -> None:
                 trees.put(tree)
 
         for mutation, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
-            survivors += problem not in {"", NOT_HERE}
+            survivors += problem not in {"", NOT_HERE, NO_TIME}
+            late += problem == NO_TIME
             print(f"{mutation.name:24} {problem or 'caught'}", flush=True)
     if survivors:
         sys.exit(f"{survivors} of {len(chosen)} mutations were not caught")
-    print(f"no mutation of {len(chosen)} survived")
+    print(f"no mutation of {len(chosen) - late} survived" + (f"; no time for {late}" if late else ""))
 
 
 if __name__ == "__main__":
