@@ -56,7 +56,7 @@ MUTATIONS = (
         CONVERTER + "adaround.py",
         "if over > 0:",
         "if over > 1:",
-        "tests/test_corrections.py -k adaround",
+        "tests/test_corrections.py -k adaround_ends",
     ),
     Mutation(
         "learning: blocks apart",
